@@ -1,0 +1,43 @@
+// Clock and chance: the interfaces, and the only real ones.
+import { randomFillSync } from 'node:crypto';
+
+export interface Clock {
+  /** Milliseconds since 1970 UTC. */
+  nowMs(): number;
+}
+
+export interface Random {
+  /** `length` bytes from the operating system's secure source. */
+  bytes(length: number): Uint8Array;
+}
+
+export interface System {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export const realSystem: System = {
+  clock: { nowMs: () => Date.now() },
+  random: { bytes: (length) => randomFillSync(new Uint8Array(length)) },
+};
+
+/** A clock that starts at a given time and moves only when told: for tests and for the demo's history. */
+export function handClock(startMs: number): Clock & { set(ms: number): void; advance(ms: number): void } {
+  let nowMs = startMs;
+  return {
+    nowMs: () => nowMs,
+    set: (ms) => void (nowMs = ms),
+    advance: (ms) => void (nowMs += ms),
+  };
+}
+
+/** A random identifier: lower-case text, unguessable (128 bits). */
+export function newId(random: Random): string {
+  const bytes = random.bytes(16);
+  return Buffer.from(bytes).toString('hex');
+}
+
+/** For measuring durations only; never recorded. */
+export function monotonicMs(): number {
+  return performance.now();
+}
