@@ -86,9 +86,9 @@ const sizesBytes = { system: 52, person: 92, population: 116 } as const;
 /** @throws FormatError (check "leaf") when a field does not fit; see FORMAT.md section 1 */
 export function encodeEntry(entry: Entry): Uint8Array {
   const { about } = entry;
-  const kind: number | undefined = entryKinds[entry.kind];
-  const concern: number | undefined = concernBytes[about.concern];
-  const role = about.concern === "person" ? personRoles[about.role] : 0;
+  const kind = numberOf(entryKinds, entry.kind);
+  const concern = numberOf(concernBytes, about.concern);
+  const role = about.concern === "person" ? numberOf(personRoles, about.role) : 0;
   if (kind === undefined || concern === undefined || role === undefined)
     throw refuse("a word not in the list");
   checkTime(entry.atSeconds);
