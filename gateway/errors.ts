@@ -36,7 +36,10 @@ export const errorCodes = {
   // imports
   import_format: { status: 400, title: 'The file does not have the expected form' },
   import_encoding: { status: 400, title: 'The file is not in the stated encoding' },
-  demo_world: { status: 409, title: 'This data folder holds the demo world; real data goes into another one' },
+  demo_world: {
+    status: 409,
+    title: 'This data folder holds the demo world; real data goes into another one',
+  },
   // log and store
   log_unavailable: { status: 503, title: 'The log cannot be written; nothing was done' },
   store_unavailable: { status: 503, title: 'The store cannot be used; nothing was done' },
@@ -55,8 +58,15 @@ export class GatewayError extends Error {
   readonly code: ErrorCode;
   readonly details: Readonly<Record<string, unknown>>;
 
-  constructor(code: ErrorCode, message?: string, options?: { details?: Record<string, unknown>; cause?: unknown }) {
-    super(message ?? errorCodes[code].title, options?.cause === undefined ? undefined : { cause: options.cause });
+  constructor(
+    code: ErrorCode,
+    message?: string,
+    options?: { details?: Record<string, unknown>; cause?: unknown },
+  ) {
+    super(
+      message ?? errorCodes[code].title,
+      options?.cause === undefined ? undefined : { cause: options.cause },
+    );
     this.name = 'GatewayError';
     this.code = code;
     this.details = Object.freeze({ ...options?.details });

@@ -17,13 +17,13 @@ interface Activity {
 
 export const activities = {
   'read-data': { basis: 'consent', callers: ['partner'] },
-  'recommend': { basis: 'consent', callers: ['person', 'partner'] },
+  recommend: { basis: 'consent', callers: ['person', 'partner'] },
   'train-recommender': { basis: 'consent', callers: ['operator', 'system'] },
   'dp-query': { basis: 'consent', callers: ['analyst', 'partner'] },
   'import-data': { basis: 'declared', callers: ['operator'] },
   'import-consents': { basis: 'accountability', callers: ['operator'] },
-  'invite': { basis: 'accountability', callers: ['operator'] },
-  'enrol': { basis: 'own', callers: ['person'] },
+  invite: { basis: 'accountability', callers: ['operator'] },
+  enrol: { basis: 'own', callers: ['person'] },
   'sign-in': { basis: 'own', callers: ['person'] },
   'set-switch': { basis: 'own', callers: ['person'] },
   'authorise-partner': { basis: 'own', callers: ['person'] },
@@ -34,7 +34,7 @@ export const activities = {
   'list-entries': { basis: 'accountability', callers: ['officer'] },
   'open-entry': { basis: 'accountability', callers: ['officer'] },
   'staff-sign-in': { basis: 'accountability', callers: ['officer', 'analyst', 'operator'] },
-  'administer': { basis: 'accountability', callers: ['operator', 'system'] },
+  administer: { basis: 'accountability', callers: ['operator', 'system'] },
 } as const satisfies Record<string, Activity>;
 
 export type Operation = keyof typeof activities;

@@ -81,8 +81,7 @@ export type Reason =
   | 'notice_changed';
 
 export type Decision =
-  | { readonly allowed: true; readonly permit: Permit }
-  | { readonly allowed: false; readonly reason: Reason };
+  { readonly allowed: true; readonly permit: Permit } | { readonly allowed: false; readonly reason: Reason };
 
 let issue: (request: UseRequest, person: string, basis: Basis, extent: Extent, nowMs: number) => Permit;
 
@@ -116,12 +115,18 @@ export class Permit {
    * @returns rows older than `sinceMs` and fields outside `fields` must not be read
    * @throws GatewayError `permit_invalid`
    */
-  static check(permit: Permit, person: string, category: Category): { sinceMs: number; fields?: readonly string[] } {
+  static check(
+    permit: Permit,
+    person: string,
+    category: Category,
+  ): { sinceMs: number; fields?: readonly string[] } {
     if (typeof permit !== 'object' || permit === null || !(#request in permit)) {
       throw new GatewayError('permit_invalid', 'not a permit');
     }
-    if (permit.#retired) throw new GatewayError('permit_invalid', 'the permit was for an operation that has ended');
-    if (permit.#person !== person) throw new GatewayError('permit_invalid', 'the permit is for another person');
+    if (permit.#retired)
+      throw new GatewayError('permit_invalid', 'the permit was for an operation that has ended');
+    if (permit.#person !== person)
+      throw new GatewayError('permit_invalid', 'the permit is for another person');
     if (!permit.#request.categories.includes(category)) {
       throw new GatewayError('permit_invalid', 'the permit does not cover this category');
     }
@@ -157,21 +162,25 @@ export class Permit {
 export function decide(request: UseRequest, state: DecisionState, nowMs: number): Decision {
   if (!isOperation(request.operation) || !isPurpose(request.purpose)) return refuse('unknown_term');
   if (request.categories.length === 0 || !request.categories.every(isCategory)) return refuse('unknown_term');
-  if (request.recipients.length === 0 || !request.recipients.every(isRecipient)) return refuse('unknown_term');
+  if (request.recipients.length === 0 || !request.recipients.every(isRecipient))
+    return refuse('unknown_term');
   if (!request.recipients.every((recipient) => state.activeRecipients.includes(recipient))) {
     return refuse('unknown_recipient');
   }
 
   const activity = activities[request.operation];
-  if (!(activity.callers as readonly string[]).includes(request.caller.kind)) return refuse('role_not_allowed');
+  if (!(activity.callers as readonly string[]).includes(request.caller.kind))
+    return refuse('role_not_allowed');
   const { subject } = state;
   if (request.caller.kind === 'person' && request.caller.id !== subject.person) return refuse('not_own_data');
 
   // Aggregates over a population need no grant of one person; every other partner call does.
   if (request.caller.kind === 'partner' && request.operation !== 'dp-query') {
-    if (state.grant === null || !state.grant.live || state.grant.person !== subject.person) return refuse('grant_gone');
+    if (state.grant === null || !state.grant.live || state.grant.person !== subject.person)
+      return refuse('grant_gone');
     for (const category of request.categories) {
-      if (!state.grant.scopes.includes(scopeOf(category, request.purpose))) return refuse('scope_not_granted');
+      if (!state.grant.scopes.includes(scopeOf(category, request.purpose)))
+        return refuse('scope_not_granted');
     }
   }
 
@@ -203,13 +212,20 @@ export function decideSwitch(
   nowMs: number,
 ): SwitchAnswer {
   const covering = subject.switches.filter(
-    (s) => s.category === category && s.purpose === purpose && (s.recipient === recipient || s.recipient === '*'),
+    (s) =>
+      s.category === category && s.purpose === purpose && (s.recipient === recipient || s.recipient === '*'),
   );
   const off = covering.find((s) => s.state === 'off');
   if (off !== undefined) return { effect: 'off', reason: 'switch_off', by: off };
 
-  const exactFirst = covering.toSorted((a, b) => Number(a.recipient === '*') - Number(b.recipient === '*'));
-  const live = exactFirst.filter((s) => (s.validUntilMs === null || nowMs < s.validUntilMs) && s.noticeCurrent);
+  // Handing data to a third party needs a consent that names it (PIPL Art. 23): "any" reaches engine parts only.
+  const reaching = recipient.startsWith('partner:')
+    ? covering.filter((s) => s.recipient === recipient)
+    : covering;
+  const exactFirst = reaching.toSorted((a, b) => Number(a.recipient === '*') - Number(b.recipient === '*'));
+  const live = exactFirst.filter(
+    (s) => (s.validUntilMs === null || nowMs < s.validUntilMs) && s.noticeCurrent,
+  );
   const by = live[0];
   if (by === undefined) {
     const stale = exactFirst[0];
@@ -228,8 +244,16 @@ export function decideSwitch(
 /** The narrowest of two extents: the shorter history, the fields both name. */
 export function narrower(a: Extent, b: Extent): Extent {
   const historyDays = Math.min(a.historyDays ?? Infinity, b.historyDays ?? Infinity);
-  const fields = a.fields === undefined ? b.fields : b.fields === undefined ? a.fields : a.fields.filter((f) => b.fields?.includes(f));
-  return { ...(historyDays === Infinity ? {} : { historyDays }), ...(fields === undefined ? {} : { fields }) };
+  const fields =
+    a.fields === undefined
+      ? b.fields
+      : b.fields === undefined
+        ? a.fields
+        : a.fields.filter((f) => b.fields?.includes(f));
+  return {
+    ...(historyDays === Infinity ? {} : { historyDays }),
+    ...(fields === undefined ? {} : { fields }),
+  };
 }
 
 function allow(request: UseRequest, person: string, basis: Basis, extent: Extent, nowMs: number): Decision {
@@ -241,7 +265,9 @@ function refuse(reason: Reason): Decision {
 }
 
 /** What a partner may be told of a reason: whether asking the person again can help. */
-export function publicCode(reason: Reason): 'consent_required' | 'not_available' | 'insufficient_scope' | 'invalid_token' | 'forbidden' {
+export function publicCode(
+  reason: Reason,
+): 'consent_required' | 'not_available' | 'insufficient_scope' | 'invalid_token' | 'forbidden' {
   switch (reason) {
     case 'switch_off':
     case 'switch_unset':

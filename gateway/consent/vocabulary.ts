@@ -32,7 +32,8 @@ export const purposeNames = Object.keys(purposes) as Purpose[];
 /** Engine parts that receive data. */
 export const engineRecipients = ['engine:recommend', 'engine:privacy', 'engine:integrate'] as const;
 /** Who receives data: an engine part, a partner app, or the person. */
-export type Recipient = (typeof engineRecipients)[number] | `partner:${string}` | 'self' | 'officer' | 'operator';
+export type Recipient =
+  (typeof engineRecipients)[number] | `partner:${string}` | 'self' | 'officer' | 'operator';
 /** A switch names one recipient or any of them. */
 export type SwitchRecipient = Recipient | '*';
 

@@ -1,0 +1,195 @@
+// The log: the only writer of the entry table. An entry's number is final once its transaction is durable.
+import { createHmac, hash } from 'node:crypto';
+import { and, asc, desc, eq, gte, lt, sql } from 'drizzle-orm';
+import { GatewayError } from '../errors.ts';
+import { query, type Store, type Tx } from '../store/store.ts';
+import { entry as entryTable } from '../store/tables.ts';
+import { canonicalPayload, encodeEntry, kindNumber, type EntryKind, type EntryRole } from './entry.ts';
+import type { Keyring, KeyClass } from './keys.ts';
+import { MerkleTree } from './tree.ts';
+
+export const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
+
+/** Whom an entry concerns: a person, a population, or nobody (the system). */
+export type Concern =
+  | { readonly kind: 'person'; readonly id: string; readonly role: Exclude<EntryRole, 'none'> }
+  | { readonly kind: 'population'; readonly key: string; readonly cohort: Uint8Array; readonly count: number }
+  | { readonly kind: 'system' };
+
+export interface NewEntry {
+  readonly kind: EntryKind;
+  readonly concern: Concern;
+  /** Entries of one operation share it. */
+  readonly operationId: string;
+  readonly atMs: number;
+  readonly outcome: 'allowed' | 'refused' | 'failed' | 'noted';
+  readonly recipient: string | null;
+  readonly keyClass: KeyClass;
+  /** Number of the "started" entry this one ends. */
+  readonly startedEntry?: number;
+  /** Becomes canonical JSON, encrypted; only its commitment is in the leaf. */
+  readonly payload: Record<string, unknown>;
+}
+
+export interface Receipt {
+  /** 0-based leaf index. */
+  readonly number: number;
+  /** 32 bytes. */
+  readonly leafHash: Uint8Array;
+}
+
+export interface Log {
+  /**
+   * Adds an entry in the caller's transaction. Callers must not reveal the receipt before the transaction is durable.
+   * @throws GatewayError `log_clock_backwards` when `atMs` is more than five minutes before the last entry
+   */
+  append(tx: Tx, entry: NewEntry): Promise<Receipt>;
+  /** How many entries are known to be durable; nothing beyond is signed, published or proven. */
+  durableSize(): number;
+  /** The tree over the durable entries. */
+  tree(): Promise<MerkleTree>;
+}
+
+const lastEntry = query((db) =>
+  db
+    .select({ number: entryTable.number, atMs: entryTable.atMs })
+    .from(entryTable)
+    .orderBy(desc(entryTable.number))
+    .limit(1),
+);
+const lastOfHolder = query((db) =>
+  db
+    .select({ sequence: entryTable.sequence })
+    .from(entryTable)
+    .where(eq(entryTable.holder, sql.placeholder('holder')))
+    .orderBy(desc(entryTable.sequence))
+    .limit(1),
+);
+const insertEntry = query((db) =>
+  db.insert(entryTable).values({
+    number: sql.placeholder('number'),
+    leaf: sql.placeholder('leaf'),
+    leafHash: sql.placeholder('leafHash'),
+    holder: sql.placeholder('holder'),
+    sequence: sql.placeholder('sequence'),
+    operationId: sql.placeholder('operationId'),
+    kind: sql.placeholder('kind'),
+    atMs: sql.placeholder('atMs'),
+    outcome: sql.placeholder('outcome'),
+    recipient: sql.placeholder('recipient'),
+    keyClass: sql.placeholder('keyClass'),
+    nonce: sql.placeholder('nonce'),
+    payload: sql.placeholder('payload'),
+  }),
+);
+const leafHashes = query((db) =>
+  db
+    .select({ leafHash: entryTable.leafHash })
+    .from(entryTable)
+    .where(and(gte(entryTable.number, sql.placeholder('from')), lt(entryTable.number, sql.placeholder('to'))))
+    .orderBy(asc(entryTable.number)),
+);
+
+const toleratedStepBackMs = 5 * 60_000;
+const pageSize = 10_000;
+
+/** Opens the log over a store; entries already there are durable (SQLite recovered them from disk). */
+export async function openLog(store: Store, keyring: Keyring): Promise<Log> {
+  const tree = new MerkleTree(sha256);
+  let durable = await store.read(async (reader) => ((await reader.run(lastEntry))[0]?.number ?? -1) + 1);
+  let loading: Promise<void> = Promise.resolve();
+
+  return {
+    async append(tx, entry) {
+      const [last] = await tx.run(lastEntry);
+      if (last !== undefined && entry.atMs < last.atMs - toleratedStepBackMs)
+        throw new GatewayError('log_clock_backwards');
+      // A clock that was set back a little must not make the log run backwards.
+      const atMs = Math.max(entry.atMs, last?.atMs ?? 0);
+      const holder = holderOf(entry.concern);
+      const keys = await keyring.openOrCreate(tx, holder);
+      const classKey = keys[entry.keyClass];
+      if (classKey === undefined || keys.tag === undefined) {
+        throw new GatewayError('log_unavailable', 'the keys of the one this concerns are destroyed');
+      }
+      const [lastOwn] = await tx.run(lastOfHolder, { holder });
+      const sequence = (lastOwn?.sequence ?? -1) + 1;
+      const plain = canonicalPayload({ ...entry.payload, at: atMs, operation_id: entry.operationId });
+      const commitment = createHmac('sha256', classKey.opening(sequence)).update(plain).digest();
+      const leaf = encodeEntry({
+        kind: entry.kind,
+        atSeconds: Math.floor(atMs / 60_000) * 60,
+        commitment,
+        startedIndex: entry.startedEntry ?? null,
+        about: inLeaf(entry.concern, keys.tag, sequence, classKey),
+      });
+      const hashOfLeaf = leafHashOf(leaf, sha256);
+      const number = (last?.number ?? -1) + 1;
+      const { nonce, sealed } = classKey.seal(plain);
+      await tx.run(insertEntry, {
+        number,
+        leaf,
+        leafHash: hashOfLeaf,
+        holder,
+        sequence,
+        operationId: entry.operationId,
+        kind: entryKinds[entry.kind],
+        atMs,
+        outcome: entry.outcome,
+        recipient: entry.recipient,
+        keyClass: entry.keyClass,
+        nonce,
+        payload: sealed,
+      });
+      tx.afterDurable(() => (durable = Math.max(durable, number + 1)));
+      return { number, leafHash: hashOfLeaf };
+    },
+
+    durableSize: () => durable,
+
+    async tree() {
+      const target = durable;
+      const load = async (): Promise<void> => {
+        while (tree.size < target) {
+          const to = Math.min(target, tree.size + pageSize);
+          const rows = await store.read((reader) => reader.run(leafHashes, { from: tree.size, to }));
+          if (rows.length !== to - tree.size) throw new GatewayError('log_fork', 'the log has a gap');
+          for (const row of rows) tree.append(row.leafHash);
+        }
+      };
+      loading = loading.then(load);
+      await loading;
+      return tree;
+    },
+  };
+}
+
+export function holderOf(concern: Concern): string {
+  switch (concern.kind) {
+    case 'person':
+      return `person:${concern.id}`;
+    case 'population':
+      return `population:${concern.key}`;
+    case 'system':
+      return 'system';
+  }
+}
+
+function inLeaf(concern: Concern, tag: Uint8Array, sequence: number, classKey: ClassKey): LeafConcern {
+  switch (concern.kind) {
+    case 'person':
+      return { concern: 'person', role: concern.role, tag, sequence };
+    case 'population':
+      return {
+        concern: 'population',
+        population: tag,
+        cohort: cohortCommitment(
+          classKey.derive(labels.cohort, Buffer.from(String(sequence))),
+          concern.cohortRoot,
+          concern.count,
+        ),
+      };
+    case 'system':
+      return { concern: 'system' };
+  }
+}

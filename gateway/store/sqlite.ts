@@ -1,0 +1,163 @@
+// The embedded store: one SQLite file, one writer with group commit, one read-only connection beside it.
+//
+// Durability (checked in SQLite's source, see DESIGN section 4): `synchronous=NORMAL`, then fdatasync of the -wal
+// file started after COMMIT, is as durable as FULL and overlaps with the next batch.
+// Nothing in the process except SQLite may open the database or its -shm file: POSIX locks are lost on close.
+import Sqlite from 'better-sqlite3';
+import { drizzle } from 'drizzle-orm/better-sqlite3';
+import { GatewayError } from '../errors.ts';
+import type { Database, Query, Reader, Store, StoreFigures, Tx } from './store.ts';
+import { openWalSync, type WalSync } from './wal-sync.ts';
+
+export interface SqliteOptions {
+  /** Called when durability can no longer be promised; must end the process. */
+  readonly onFatal: (cause: unknown) => void;
+  /** Replaces the sync thread; for fault injection. */
+  readonly openSync?: (walPath: string) => WalSync;
+  /** How many works one transaction holds at most. */
+  readonly batchSize?: number;
+  /** How many works may wait before new ones are refused. */
+  readonly queueLimit?: number;
+}
+
+interface Waiting {
+  readonly work: (tx: Tx) => Promise<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (cause: unknown) => void;
+}
+
+type Outcome = { ok: true; value: unknown; afterDurable: (() => void)[] } | { ok: false; cause: unknown };
+
+/** Opens (and creates) a database file. Tables are made by `migrate`. */
+export function openSqlite(path: string, options: SqliteOptions): Store & { readonly raw: Sqlite.Database } {
+  const raw = new Sqlite(path);
+  raw.pragma('journal_mode = WAL');
+  raw.pragma('synchronous = NORMAL');
+  raw.pragma('secure_delete = ON');
+  raw.pragma('foreign_keys = ON');
+  raw.pragma('busy_timeout = 5000');
+  // The write-ahead log must exist before the sync thread opens it.
+  raw.exec(
+    'CREATE TABLE IF NOT EXISTS opened (at INTEGER); DELETE FROM opened; INSERT INTO opened VALUES (1)',
+  );
+  const walSync = (options.openSync ?? openWalSync)(`${path}-wal`);
+  const writer = connect(raw);
+
+  const readOnly = new Sqlite(path, { readonly: true });
+  readOnly.pragma('busy_timeout = 5000');
+  const reader = connect(readOnly);
+
+  const batchSize = options.batchSize ?? 32;
+  const queueLimit = options.queueLimit ?? 10_000;
+  const queue: Waiting[] = [];
+  const counted = { batches: 0, works: 0, largestBatch: 0 };
+  let running = false;
+  let closed = false;
+  let syncing: Promise<void> = Promise.resolve();
+
+  async function runBatches(): Promise<void> {
+    while (queue.length > 0) {
+      const batch = queue.splice(0, batchSize);
+      const outcomes = await executeBatch(batch);
+      if (outcomes === undefined) continue;
+      // One batch executes while the one before it syncs, never more: `release` waits for its predecessor.
+      await syncing;
+      syncing = release(batch, outcomes);
+    }
+    running = false;
+  }
+
+  /** One transaction, a savepoint for each work. Undefined: the whole batch failed, and everybody was told. */
+  async function executeBatch(batch: Waiting[]): Promise<Outcome[] | undefined> {
+    const outcomes: Outcome[] = [];
+    try {
+      raw.exec('BEGIN IMMEDIATE');
+      for (const { work } of batch) {
+        raw.exec('SAVEPOINT work');
+        const afterDurable: (() => void)[] = [];
+        try {
+          const value = await work({ ...writer, afterDurable: (action) => void afterDurable.push(action) });
+          raw.exec('RELEASE work');
+          outcomes.push({ ok: true, value, afterDurable });
+        } catch (cause) {
+          // A full disk or an I/O error makes SQLite roll back everything: then the batch has failed, not one work.
+          if (!raw.inTransaction) throw cause;
+          raw.exec('ROLLBACK TO work; RELEASE work');
+          outcomes.push({ ok: false, cause });
+        }
+      }
+      raw.exec('COMMIT');
+    } catch (cause) {
+      if (raw.inTransaction) raw.exec('ROLLBACK');
+      for (const { reject } of batch) reject(new GatewayError('store_unavailable', undefined, { cause }));
+      return undefined;
+    }
+    counted.batches += 1;
+    counted.works += batch.length;
+    counted.largestBatch = Math.max(counted.largestBatch, batch.length);
+    return outcomes;
+  }
+
+  async function release(batch: Waiting[], outcomes: Outcome[]): Promise<void> {
+    try {
+      await walSync.sync();
+    } catch (cause) {
+      // After a failed fdatasync the kernel may have dropped the pages: a retry could lie (fsyncgate, 2018).
+      closed = true;
+      options.onFatal(cause);
+      for (const { reject } of batch) reject(new GatewayError('store_unavailable', undefined, { cause }));
+      return;
+    }
+    outcomes.forEach((outcome, index) => {
+      if (!outcome.ok) return batch[index]?.reject(outcome.cause);
+      for (const action of outcome.afterDurable) action();
+      batch[index]?.resolve(outcome.value);
+    });
+  }
+
+  return {
+    raw,
+    write<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result> {
+      if (closed) return Promise.reject(new GatewayError('store_unavailable', 'the store is closed'));
+      if (queue.length >= queueLimit)
+        return Promise.reject(new GatewayError('store_unavailable', 'too many writes wait'));
+      return new Promise<Result>((resolve, reject) => {
+        queue.push({ work, resolve: resolve as (value: unknown) => void, reject });
+        if (running) return;
+        running = true;
+        // Everything that arrives in this turn of the event loop joins the batch.
+        setImmediate(() => void runBatches());
+      });
+    },
+    read: (work) => work(reader),
+    figures: (): StoreFigures => ({ ...counted }),
+    async close() {
+      closed = true;
+      while (running) await new Promise((resolve) => setImmediate(resolve));
+      await syncing;
+      await walSync.close();
+      readOnly.close();
+      raw.close();
+    },
+  };
+}
+
+/** A connection with its prepared queries. */
+function connect(raw: Sqlite.Database): Reader {
+  const db: Database = drizzle(raw);
+  const prepared = new Map<
+    Query<unknown>,
+    { execute(parameters?: Record<string, unknown>): { sync(): unknown } }
+  >();
+  return {
+    db,
+    async run<Result>(query: Query<Result>, parameters?: Record<string, unknown>): Promise<Result> {
+      let ready = prepared.get(query);
+      if (ready === undefined) {
+        ready = (query.build(db) as unknown as { prepare(): typeof ready & object }).prepare();
+        prepared.set(query, ready);
+      }
+      return ready.execute(parameters).sync() as Result;
+    },
+  };
+}

@@ -1,0 +1,46 @@
+// What the rest may ask of a database: one writer with durable transactions, and reads beside it.
+import type { BetterSQLite3Database } from 'drizzle-orm/better-sqlite3';
+
+/** Drizzle's builder over the tables of `tables.ts`. */
+export type Database = BetterSQLite3Database;
+
+/** A query that is built once a connection and then only bound to parameters (a builder per call costs 3×). */
+export interface Query<Result> {
+  readonly build: (db: Database) => PromiseLike<Result>;
+}
+
+/** Declares a query at module level; parameters are Drizzle placeholders. */
+export function query<Result>(build: (db: Database) => PromiseLike<Result>): Query<Result> {
+  return { build };
+}
+
+export interface Reader {
+  readonly db: Database;
+  run<Result>(query: Query<Result>, parameters?: Record<string, unknown>): Promise<Result>;
+}
+
+/** One unit of work inside the writer's transaction. Nothing else may be awaited in it. */
+export interface Tx extends Reader {
+  /** Runs once this work is durable, before its caller hears of it; dropped if the work is rolled back. */
+  afterDurable(action: () => void): void;
+}
+
+export interface StoreFigures {
+  readonly batches: number;
+  readonly works: number;
+  readonly largestBatch: number;
+}
+
+export interface Store {
+  /**
+   * Runs `work` in the writer's transaction and resolves when its effects are durable. Works are totally ordered.
+   * If `work` throws, its effects alone are undone and the promise rejects with what it threw.
+   *
+   * @throws GatewayError `store_unavailable` when the batch as a whole failed; nothing of it happened
+   */
+  write<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>;
+  /** Reads committed rows on a separate connection; may see rows that are not durable yet. */
+  read<Result>(work: (reader: Reader) => Promise<Result>): Promise<Result>;
+  figures(): StoreFigures;
+  close(): Promise<void>;
+}
