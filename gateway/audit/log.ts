@@ -4,16 +4,24 @@ import { and, asc, desc, eq, gte, lt, sql } from 'drizzle-orm';
 import { GatewayError } from '../errors.ts';
 import { query, type Store, type Tx } from '../store/store.ts';
 import { entry as entryTable } from '../store/tables.ts';
-import { canonicalPayload, encodeEntry, kindNumber, type EntryKind, type EntryRole } from './entry.ts';
-import type { Keyring, KeyClass } from './keys.ts';
-import { MerkleTree } from './tree.ts';
+import {
+  canonicalPayload,
+  cohortCommitment,
+  encodeEntry,
+  entryKinds,
+  type Concern as LeafConcern,
+  type EntryKind,
+  type PersonRole,
+} from './entry.ts';
+import type { ClassKey, Keyring, KeyClass } from './keys.ts';
+import { leafHash as leafHashOf, MerkleTree } from './tree.ts';
 
 export const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
 
 /** Whom an entry concerns: a person, a population, or nobody (the system). */
 export type Concern =
-  | { readonly kind: 'person'; readonly id: string; readonly role: Exclude<EntryRole, 'none'> }
-  | { readonly kind: 'population'; readonly key: string; readonly cohort: Uint8Array; readonly count: number }
+  | { readonly kind: 'person'; readonly id: string; readonly role: PersonRole }
+  | { readonly kind: 'population'; readonly key: string; readonly cohortRoot: Uint8Array; readonly count: number }
   | { readonly kind: 'system' };
 
 export interface NewEntry {
@@ -183,11 +191,7 @@ function inLeaf(concern: Concern, tag: Uint8Array, sequence: number, classKey: C
       return {
         concern: 'population',
         population: tag,
-        cohort: cohortCommitment(
-          classKey.derive(labels.cohort, Buffer.from(String(sequence))),
-          concern.cohortRoot,
-          concern.count,
-        ),
+        cohort: cohortCommitment(classKey.opening(sequence), concern.cohortRoot, concern.count),
       };
     case 'system':
       return { concern: 'system' };

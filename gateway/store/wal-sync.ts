@@ -30,7 +30,7 @@ export function openWalSync(path: string): WalSync {
   worker.on('exit', () => failAll(new Error('the sync thread ended')));
   return {
     sync: () =>
-      new Promise((resolve, reject) => {
+      new Promise<void>((resolve, reject) => {
         waiting.push({ resolve, reject });
         worker.ref();
         worker.postMessage(null);
