@@ -38,6 +38,8 @@ export interface SwitchState {
   readonly validUntilMs: number | null;
   /** False when the notice it was given under was replaced by one that asks again. */
   readonly noticeCurrent: boolean;
+  /** SHA-256 of the notice shown, hex; null where none is recorded. */
+  readonly noticeHash: string | null;
   readonly sinceMs: number;
   readonly extent: Extent;
 }
@@ -58,7 +60,8 @@ export interface GrantState {
 }
 
 export interface DecisionState {
-  readonly subject: PersonState;
+  /** Whose data it is; null for operations on no person's data. */
+  readonly subject: PersonState | null;
   readonly grant: GrantState | null;
   /** Registered recipients among those asked for; an absent one is refused. */
   readonly activeRecipients: readonly Recipient[];
@@ -83,7 +86,16 @@ export type Reason =
 export type Decision =
   { readonly allowed: true; readonly permit: Permit } | { readonly allowed: false; readonly reason: Reason };
 
-let issue: (request: UseRequest, person: string, basis: Basis, extent: Extent, nowMs: number) => Permit;
+interface Terms {
+  readonly person: string | null;
+  readonly basis: Basis;
+  readonly extent: Extent;
+  /** Hashes of the notices under which the person agreed. */
+  readonly notices: readonly string[];
+  readonly issuedMs: number;
+}
+
+let issue: (request: UseRequest, terms: Terms) => Permit;
 
 /**
  * Proof that the gate said yes: for one person, these categories, this purpose, until the gate retires it.
@@ -92,22 +104,16 @@ let issue: (request: UseRequest, person: string, basis: Basis, extent: Extent, n
  */
 export class Permit {
   readonly #request: UseRequest;
-  readonly #person: string;
-  readonly #basis: Basis;
-  readonly #extent: Extent;
-  readonly #issuedMs: number;
+  readonly #terms: Terms;
   #retired = false;
 
-  private constructor(request: UseRequest, person: string, basis: Basis, extent: Extent, nowMs: number) {
+  private constructor(request: UseRequest, terms: Terms) {
     this.#request = request;
-    this.#person = person;
-    this.#basis = basis;
-    this.#extent = extent;
-    this.#issuedMs = nowMs;
+    this.#terms = terms;
   }
 
   static {
-    issue = (request, person, basis, extent, nowMs) => new Permit(request, person, basis, extent, nowMs);
+    issue = (request, terms) => new Permit(request, terms);
   }
 
   /**
@@ -125,13 +131,13 @@ export class Permit {
     }
     if (permit.#retired)
       throw new GatewayError('permit_invalid', 'the permit was for an operation that has ended');
-    if (permit.#person !== person)
+    if (permit.#terms.person !== person)
       throw new GatewayError('permit_invalid', 'the permit is for another person');
     if (!permit.#request.categories.includes(category)) {
       throw new GatewayError('permit_invalid', 'the permit does not cover this category');
     }
-    const { historyDays, fields } = permit.#extent;
-    const sinceMs = historyDays === undefined ? 0 : permit.#issuedMs - historyDays * 86_400_000;
+    const { historyDays, fields } = permit.#terms.extent;
+    const sinceMs = historyDays === undefined ? 0 : permit.#terms.issuedMs - historyDays * 86_400_000;
     return fields === undefined ? { sinceMs } : { sinceMs, fields };
   }
 
@@ -140,16 +146,8 @@ export class Permit {
     permit.#retired = true;
   }
 
-  get basis(): Basis {
-    return this.#basis;
-  }
-
-  get person(): string {
-    return this.#person;
-  }
-
-  get extent(): Extent {
-    return this.#extent;
+  get terms(): Terms {
+    return this.#terms;
   }
 }
 
@@ -172,11 +170,12 @@ export function decide(request: UseRequest, state: DecisionState, nowMs: number)
   if (!(activity.callers as readonly string[]).includes(request.caller.kind))
     return refuse('role_not_allowed');
   const { subject } = state;
-  if (request.caller.kind === 'person' && request.caller.id !== subject.person) return refuse('not_own_data');
+  if (request.caller.kind === 'person' && request.caller.id !== subject?.person)
+    return refuse('not_own_data');
 
   // Aggregates over a population need no grant of one person; every other partner call does.
   if (request.caller.kind === 'partner' && request.operation !== 'dp-query') {
-    if (state.grant === null || !state.grant.live || state.grant.person !== subject.person)
+    if (state.grant === null || !state.grant.live || state.grant.person !== subject?.person)
       return refuse('grant_gone');
     for (const category of request.categories) {
       if (!state.grant.scopes.includes(scopeOf(category, request.purpose)))
@@ -184,19 +183,26 @@ export function decide(request: UseRequest, state: DecisionState, nowMs: number)
     }
   }
 
+  if (subject === null) {
+    if (activity.basis === 'consent' || activity.basis === 'own') return refuse('not_own_data');
+    return allow(request, { person: null, basis: activity.basis, extent: {}, notices: [], issuedMs: nowMs });
+  }
   if (subject.status === 'erased') return refuse('person_erased');
-  if (activity.basis !== 'consent') return allow(request, subject.person, activity.basis, {}, nowMs);
+  const terms = { person: subject.person, basis: activity.basis, issuedMs: nowMs };
+  if (activity.basis !== 'consent') return allow(request, { ...terms, extent: {}, notices: [] });
   if (subject.status === 'restricted') return refuse('person_restricted');
 
   let extent: Extent = {};
+  const notices = new Set<string>();
   for (const category of request.categories) {
     for (const recipient of request.recipients) {
       const answer = decideSwitch(subject, category, request.purpose, recipient, nowMs);
       if (answer.effect === 'off') return refuse(answer.reason);
       extent = narrower(extent, answer.extent);
+      if (answer.by.noticeHash !== null) notices.add(answer.by.noticeHash);
     }
   }
-  return allow(request, subject.person, 'consent', extent, nowMs);
+  return allow(request, { ...terms, extent, notices: [...notices].sort() });
 }
 
 export type SwitchAnswer =
@@ -256,8 +262,8 @@ export function narrower(a: Extent, b: Extent): Extent {
   };
 }
 
-function allow(request: UseRequest, person: string, basis: Basis, extent: Extent, nowMs: number): Decision {
-  return { allowed: true, permit: issue(request, person, basis, extent, nowMs) };
+function allow(request: UseRequest, terms: Terms): Decision {
+  return { allowed: true, permit: issue(request, terms) };
 }
 
 function refuse(reason: Reason): Decision {
