@@ -1,0 +1,136 @@
+// Environment → one frozen Config, checked once. The only place that reads the environment.
+import { homedir } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
+import { GatewayError } from './errors.ts';
+
+export interface Config {
+  /** Folder with database, keys and the local chain's journal. */
+  readonly home: string;
+  readonly host: string;
+  readonly port: number;
+  /** How others reach this gateway; the OAuth issuer is `<publicUrl>/oidc`. */
+  readonly publicUrl: string;
+  /** Name of the log in checkpoints (C2SP: a schema-less URL). */
+  readonly origin: string;
+  /** JSON-RPC URL of an EVM chain; undefined: the local Hardhat chain. */
+  readonly chainUrl: string | undefined;
+  /** Port of the local chain's JSON-RPC server on loopback; 0: any free one. */
+  readonly chainPort: number;
+  /** Contract on a chain given by URL; undefined: deployed on first start. */
+  readonly chainContract: string | undefined;
+  /** `tag`, `instant` or a number of confirmations; a local chain is never final. */
+  readonly chainFinality: 'tag' | 'instant' | number;
+  readonly anchorEveryMs: number;
+  readonly checkpointEveryMs: number;
+  /** Whether X-Forwarded-* is believed (behind a TLS proxy). */
+  readonly trustProxy: boolean;
+  /** Start without the demo world. */
+  readonly empty: boolean;
+  readonly limits: {
+    readonly bodyBytes: number;
+    readonly requestsPerMinute: number;
+    readonly requestTimeoutMs: number;
+    /** ε a query may ask for at most, decimal. */
+    readonly epsilonPerQuery: string;
+    /** ε of a dataset and purpose in all, micro-ε. */
+    readonly scopeBudgetMicro: number;
+    /** ε a person spends at most unless they choose otherwise, micro-ε. */
+    readonly personBudgetMicro: number;
+  };
+}
+
+/** Every variable with what it means; the README's table is made from this list. */
+export const variables = {
+  ASSENT_HOME: 'folder with database, keys and local chain (default: ./data)',
+  HOST: 'address to listen on (default: 127.0.0.1)',
+  PORT: 'port to listen on (default: 8080)',
+  ASSENT_PUBLIC_URL: 'URL others use for this gateway (default: http://HOST:PORT)',
+  ASSENT_ORIGIN: 'name of the log in checkpoints (default: host of the public URL + /log)',
+  ASSENT_CHAIN_URL: 'JSON-RPC URL of an EVM chain (default: the local Hardhat chain)',
+  ASSENT_CHAIN_PORT: 'loopback port of the local chain (default: 8545)',
+  ASSENT_CHAIN_CONTRACT: 'address of the anchor contract on that chain (default: deployed on first start)',
+  ASSENT_CHAIN_FINALITY: 'tag, instant, or a number of confirmations (default: tag)',
+  ASSENT_ANCHOR_EVERY_SECONDS: 'seconds between anchors (default: 60)',
+  ASSENT_TRUST_PROXY: '1 behind a proxy that sets X-Forwarded-*',
+  ASSENT_EMPTY: '1: start without the demo world',
+  ASSENT_REQUESTS_PER_MINUTE: 'requests a minute from one address (default: 600; 0: no limit)',
+} as const;
+
+/** @throws GatewayError `config_invalid` that lists every problem */
+export function loadConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const problems: string[] = [];
+  const text = (name: keyof typeof variables): string | undefined => environment[name] || undefined;
+  const integer = (name: keyof typeof variables, fallback: number, least: number, most: number): number => {
+    const given = text(name);
+    if (given === undefined) return fallback;
+    const value = Number(given);
+    if (Number.isInteger(value) && value >= least && value <= most) return value;
+    problems.push(`${name} must be a whole number from ${least} to ${most}`);
+    return fallback;
+  };
+
+  const host = text('HOST') ?? '127.0.0.1';
+  const port = integer('PORT', 8080, 0, 65_535);
+  const publicUrl = (text('ASSENT_PUBLIC_URL') ?? `http://${host}:${port}`).replace(/\/$/, '');
+  let publicHost = host;
+  try {
+    const url = new URL(publicUrl);
+    publicHost = url.host;
+    if (url.protocol !== 'https:' && !isLoopback(url.hostname)) {
+      problems.push('ASSENT_PUBLIC_URL must be https unless it is a loopback address');
+    }
+  } catch {
+    problems.push('ASSENT_PUBLIC_URL is not a URL');
+  }
+  if (!isLoopback(host) && text('ASSENT_PUBLIC_URL') === undefined) {
+    problems.push('HOST is not a loopback address: set ASSENT_PUBLIC_URL to the https URL of your proxy');
+  }
+  const chainUrl = text('ASSENT_CHAIN_URL');
+  if (chainUrl !== undefined && !URL.canParse(chainUrl)) problems.push('ASSENT_CHAIN_URL is not a URL');
+  const chainContract = text('ASSENT_CHAIN_CONTRACT');
+  if (chainContract !== undefined && chainUrl === undefined) {
+    problems.push('ASSENT_CHAIN_CONTRACT needs ASSENT_CHAIN_URL');
+  }
+  const finality = text('ASSENT_CHAIN_FINALITY') ?? 'tag';
+  const chainFinality = finality === 'tag' || finality === 'instant' ? finality : Number(finality);
+  if (typeof chainFinality === 'number' && !(Number.isInteger(chainFinality) && chainFinality > 0)) {
+    problems.push('ASSENT_CHAIN_FINALITY must be tag, instant or a number of confirmations');
+  }
+  const home = resolve(expandHome(text('ASSENT_HOME') ?? 'data'));
+  const anchorEverySeconds = integer('ASSENT_ANCHOR_EVERY_SECONDS', 60, 1, 86_400);
+  const requestsPerMinute = integer('ASSENT_REQUESTS_PER_MINUTE', 600, 0, 10_000_000);
+  const chainPort = integer('ASSENT_CHAIN_PORT', 8545, 0, 65_535);
+  if (problems.length > 0) throw new GatewayError('config_invalid', problems.join('\n'));
+
+  return Object.freeze({
+    home,
+    host,
+    port,
+    publicUrl,
+    origin: text('ASSENT_ORIGIN') ?? `${publicHost}/log`,
+    chainUrl,
+    chainPort,
+    chainContract,
+    chainFinality,
+    anchorEveryMs: anchorEverySeconds * 1000,
+    checkpointEveryMs: 1000,
+    trustProxy: text('ASSENT_TRUST_PROXY') === '1',
+    empty: text('ASSENT_EMPTY') === '1',
+    limits: Object.freeze({
+      bodyBytes: 64 * 1024,
+      requestsPerMinute,
+      requestTimeoutMs: 30_000,
+      epsilonPerQuery: '1',
+      scopeBudgetMicro: 10_000_000,
+      personBudgetMicro: 3_000_000,
+    }),
+  });
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '[::1]' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function expandHome(path: string): string {
+  return path.startsWith('~/') && !isAbsolute(path) ? join(homedir(), path.slice(2)) : path;
+}

@@ -1,0 +1,69 @@
+// The gateway's own keys, one file each in `<home>/keys`, made on first start, readable by their owner alone.
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { GatewayError } from './errors.ts';
+import type { Random } from './system.ts';
+
+/** File name → what it is for. Each holds 32 random bytes in hex. */
+export const keyFiles = {
+  'wrapping.key':
+    'wraps the keys of people in the database; whoever has it and the database can read payloads',
+  'log.key': 'Ed25519 seed that signs checkpoints',
+  'seal.key': 'Ed25519 seed that seals proof bundles and receipts',
+  'chain.key': 'secp256k1 key that sends anchors',
+  'cookie.key': 'signs cookies of OAuth interactions',
+  'oidc.key': 'seed of the OpenID signing key',
+  'bounding.key': 'chooses which groups of one person count in a private query',
+} as const;
+
+export type KeyFile = keyof typeof keyFiles;
+export type Keys = Readonly<Record<KeyFile, Uint8Array>>;
+
+/**
+ * Reads the key files and makes those that are missing.
+ * @throws GatewayError `config_invalid` when a file is readable by others or does not hold 32 bytes
+ */
+export function loadKeys(folder: string, random: Random): Keys {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const keys: Partial<Record<KeyFile, Uint8Array>> = {};
+  for (const name of Object.keys(keyFiles) as KeyFile[]) {
+    const path = join(folder, name);
+    if (!existsSync(path)) writeKey(folder, name, random.bytes(32));
+    if (process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0) {
+      throw new GatewayError(
+        'config_invalid',
+        `key file ${name} is readable by others; run: chmod 600 ${name}`,
+      );
+    }
+    const text = readFileSync(path, 'utf8').trim();
+    if (!/^[0-9a-f]{64}$/.test(text))
+      throw new GatewayError('config_invalid', `key file ${name} does not hold 32 bytes in hex`);
+    keys[name] = Buffer.from(text, 'hex');
+  }
+  return keys as Keys;
+}
+
+/** Writes beside and renames, so that a crash leaves no half key. */
+function writeKey(folder: string, name: KeyFile, bytes: Uint8Array): void {
+  const path = join(folder, `${name}.new`);
+  const file = openSync(path, 'w', 0o600);
+  try {
+    writeSync(file, `${Buffer.from(bytes).toString('hex')}\n`);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  chmodSync(path, 0o600);
+  renameSync(path, join(folder, name));
+}
