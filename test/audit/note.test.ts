@@ -118,6 +118,23 @@ describe('signed notes', () => {
     expect(() => notes.verifyNote(short, [peter])).toThrow('wrong');
   });
 
+  it('a signature has one spelling: adding the group order to it does not verify', () => {
+    const order = 2n ** 252n + 27742317777372353535851937790883648493n;
+    const [signed] = notes.parseNote(`${text}\n${peterLine}`).signatures as [notes.NoteSignature];
+    const message = new TextEncoder().encode(text);
+    expect(notes.verifySignature(signed.signature, message, peter.publicKey)).toBe(true);
+    const shifted = signed.signature.slice();
+    let sum = order;
+    for (let i = 32; i < 64; i++) {
+      sum += BigInt(shifted[i] as number);
+      shifted[i] = Number(sum & 0xffn);
+      sum >>= 8n;
+    }
+    expect(sum).toBe(0n);
+    expect(notes.verifySignature(shifted, message, peter.publicKey)).toBe(false);
+    expect(notes.verifySignature(new Uint8Array(64), message, new Uint8Array(32).fill(1, 0, 1))).toBe(false);
+  });
+
   it('the same signature twice counts once', () => {
     const note = notes.parseNote(`${text}\n${peterLine}${peterLine}`);
     expect(notes.verifyNote(note, [peter])).toEqual([peter]);
