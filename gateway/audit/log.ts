@@ -21,7 +21,12 @@ export const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, '
 /** Whom an entry concerns: a person, a population, or nobody (the system). */
 export type Concern =
   | { readonly kind: 'person'; readonly id: string; readonly role: PersonRole }
-  | { readonly kind: 'population'; readonly key: string; readonly cohortRoot: Uint8Array; readonly count: number }
+  | {
+      readonly kind: 'population';
+      readonly key: string;
+      readonly cohortRoot: Uint8Array;
+      readonly count: number;
+    }
   | { readonly kind: 'system' };
 
 export interface NewEntry {
@@ -92,7 +97,7 @@ const insertEntry = query((db) =>
 );
 const leafHashes = query((db) =>
   db
-    .select({ leafHash: entryTable.leafHash })
+    .select({ number: entryTable.number, leaf: entryTable.leaf, leafHash: entryTable.leafHash })
     .from(entryTable)
     .where(and(gte(entryTable.number, sql.placeholder('from')), lt(entryTable.number, sql.placeholder('to'))))
     .orderBy(asc(entryTable.number)),
@@ -161,8 +166,7 @@ export async function openLog(store: Store, keyring: Keyring): Promise<Log> {
         while (tree.size < target) {
           const to = Math.min(target, tree.size + pageSize);
           const rows = await store.read((reader) => reader.run(leafHashes, { from: tree.size, to }));
-          if (rows.length !== to - tree.size) throw new GatewayError('log_fork', 'the log has a gap');
-          for (const row of rows) tree.append(row.leafHash);
+          for (let place = 0; tree.size < to; place++) tree.append(checkedHash(rows[place], tree.size));
         }
       };
       loading = loading.then(load);
@@ -196,4 +200,16 @@ function inLeaf(concern: Concern, tag: Uint8Array, sequence: number, classKey: C
     case 'system':
       return { concern: 'system' };
   }
+}
+
+/** A row's leaf hash, after looking that it is the row expected and that the hash is its leaf's. */
+function checkedHash(
+  row: { number: number; leaf: Buffer; leafHash: Buffer } | undefined,
+  number: number,
+): Uint8Array {
+  if (row?.number !== number) throw new GatewayError('log_fork', `entry ${number} is missing from the log`);
+  if (!row.leafHash.equals(leafHashOf(row.leaf, sha256))) {
+    throw new GatewayError('log_fork', `entry ${number} does not have the hash it was logged with`);
+  }
+  return row.leafHash;
 }
