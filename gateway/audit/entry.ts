@@ -1,8 +1,8 @@
 // An entry: the fixed bytes of a leaf, the commitment in it, and what is derived from a person's keys.
 // FORMAT.md shows the bytes. No name, record id, purpose or free text may ever get in here.
-import canonicalize from "canonicalize";
-import { hmac } from "@noble/hashes/hmac.js";
-import { sha256 } from "@noble/hashes/sha2.js";
+import canonicalize from 'canonicalize';
+import { hmac } from '@noble/hashes/hmac.js';
+import { sha256 } from '@noble/hashes/sha2.js';
 import {
   compareBytes,
   concat,
@@ -13,8 +13,9 @@ import {
   readU64,
   toUtf8,
   u64,
-} from "./bytes.ts";
-import { hashSizeBytes, leafHash, MerkleTree } from "./tree.ts";
+  writeU64,
+} from './bytes.ts';
+import { hashSizeBytes, leafHash, MerkleTree } from './tree.ts';
 
 /** What happened; the number is the byte in the leaf. Closed: a verifier refuses kinds it does not know. */
 export const entryKinds = {
@@ -28,13 +29,13 @@ export const entryKinds = {
   consent: 8,
   enrolled: 9,
   imported: 10,
-  "signed-in": 11,
-  "rejected-requests": 12,
-  "key-event": 13,
+  'signed-in': 11,
+  'rejected-requests': 12,
+  'key-event': 13,
   anchored: 14,
   incident: 15,
-  "erasure-requested": 16,
-  "erasure-completed": 17,
+  'erasure-requested': 16,
+  'erasure-completed': 17,
   configured: 18,
 } as const;
 export type EntryKind = keyof typeof entryKinds;
@@ -48,9 +49,9 @@ export type PersonRole = keyof typeof personRoles;
 
 /** Whom an entry concerns: nobody, one person by tag, or a population of people. */
 export type Concern =
-  | { readonly concern: "system" }
+  | { readonly concern: 'system' }
   | {
-      readonly concern: "person";
+      readonly concern: 'person';
       readonly role: PersonRole;
       /** 32 bytes, `tagOf` the person's tag key. */
       readonly tag: Uint8Array;
@@ -58,7 +59,7 @@ export type Concern =
       readonly sequence: number;
     }
   | {
-      readonly concern: "population";
+      readonly concern: 'population';
       /** 32 bytes, `populationKeyOf`. */
       readonly population: Uint8Array;
       /** 32 bytes, `cohortCommitment`. */
@@ -88,39 +89,43 @@ export function encodeEntry(entry: Entry): Uint8Array {
   const { about } = entry;
   const kind = numberOf(entryKinds, entry.kind);
   const concern = numberOf(concernBytes, about.concern);
-  const role = about.concern === "person" ? numberOf(personRoles, about.role) : 0;
+  const role = about.concern === 'person' ? numberOf(personRoles, about.role) : 0;
   if (kind === undefined || concern === undefined || role === undefined)
-    throw refuse("a word not in the list");
+    throw refuse('a word not in the list');
   checkTime(entry.atSeconds);
-  const head = concat(
-    Uint8Array.of(entryVersion, kind, concern, role),
-    u64(entry.atSeconds, "leaf"),
-    exactly(entry.commitment, 32, "leaf"),
-    entry.startedIndex === null ? u64(0) : u64(entry.startedIndex + 1, "leaf"),
-  );
-  if (entry.startedIndex !== null && entry.startedIndex < 0) throw refuse("an index below 0");
+  if (entry.startedIndex !== null && entry.startedIndex < 0) throw refuse('an index below 0');
+  const leaf = new Uint8Array(sizesBytes[about.concern]);
+  leaf.set([entryVersion, kind, concern, role]);
+  writeU64(leaf, 4, entry.atSeconds, 'leaf');
+  leaf.set(exactly(entry.commitment, 32, 'leaf'), 12);
+  if (entry.startedIndex !== null) writeU64(leaf, 44, entry.startedIndex + 1, 'leaf');
   switch (about.concern) {
-    case "system":
-      return head;
-    case "person":
-      return concat(head, exactly(about.tag, 32, "leaf"), u64(about.sequence, "leaf"));
-    case "population":
-      return concat(head, exactly(about.population, 32, "leaf"), exactly(about.cohort, 32, "leaf"));
+    case 'system':
+      break;
+    case 'person':
+      leaf.set(exactly(about.tag, 32, 'leaf'), 52);
+      writeU64(leaf, 84, about.sequence, 'leaf');
+      break;
+    case 'population':
+      leaf.set(exactly(about.population, 32, 'leaf'), 52);
+      leaf.set(exactly(about.cohort, 32, 'leaf'), 84);
+      break;
   }
+  return leaf;
 }
 
 /** The inverse of `encodeEntry`: accepts no byte string that it does not produce. @throws FormatError */
 export function decodeEntry(bytes: Uint8Array): Entry {
-  if (bytes.length < headSizeBytes) throw refuse("too short");
+  if (bytes.length < headSizeBytes) throw refuse('too short');
   if (bytes[0] !== entryVersion) throw refuse(`version ${bytes[0]} is not known here`);
   const kind = nameOf(entryKinds, bytes[1]);
   const concern = nameOf(concernBytes, bytes[2]);
   if (kind === undefined) throw refuse(`kind ${bytes[1]} is not known in version 1`);
   if (concern === undefined) throw refuse(`concern ${bytes[2]} is not known`);
-  exactly(bytes, sizesBytes[concern], "leaf");
-  const atSeconds = readU64(bytes, 4, "leaf");
+  exactly(bytes, sizesBytes[concern], 'leaf');
+  const atSeconds = readU64(bytes, 4, 'leaf');
   checkTime(atSeconds);
-  const reference = readU64(bytes, 44, "leaf");
+  const reference = readU64(bytes, 44, 'leaf');
   return {
     kind,
     atSeconds,
@@ -130,20 +135,20 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   };
 }
 
-function decodeConcern(bytes: Uint8Array, concern: Concern["concern"]): Concern {
+function decodeConcern(bytes: Uint8Array, concern: Concern['concern']): Concern {
   const role = nameOf(personRoles, bytes[3]);
-  if (concern === "person") {
+  if (concern === 'person') {
     if (role === undefined) throw refuse(`role ${bytes[3]} is not known`);
-    return { concern, role, tag: bytes.slice(52, 84), sequence: readU64(bytes, 84, "leaf") };
+    return { concern, role, tag: bytes.slice(52, 84), sequence: readU64(bytes, 84, 'leaf') };
   }
-  if (bytes[3] !== 0) throw refuse("a role without a person");
-  if (concern === "system") return { concern };
+  if (bytes[3] !== 0) throw refuse('a role without a person');
+  if (concern === 'system') return { concern };
   return { concern, population: bytes.slice(52, 84), cohort: bytes.slice(84, 116) };
 }
 
 function checkTime(atSeconds: number): void {
   if (!Number.isSafeInteger(atSeconds) || atSeconds < 0 || atSeconds % timeStepSeconds !== 0) {
-    throw refuse("the time is not a whole minute");
+    throw refuse('the time is not a whole minute');
   }
 }
 
@@ -158,23 +163,23 @@ function nameOf<Name extends string>(numbers: Readonly<Record<Name, number>>, wa
   return (Object.keys(numbers) as Name[]).find((name) => numbers[name] === wanted);
 }
 
-const refuse = (message: string) => new FormatError("leaf", "leaf", message);
+const refuse = (message: string) => new FormatError('leaf', 'leaf', message);
 
 /** What labels stand in for `derive`. One label, one use: outputs for different labels tell nothing of each other. */
 export const labels = {
   /** Context: u64 of the entry's sequence number under this key. */
-  opening: "assent/v1/opening",
+  opening: 'assent/v1/opening',
   /** AES-256-GCM key of a payload. Context as for the opening. */
-  payload: "assent/v1/payload",
-  tag: "assent/v1/tag",
-  population: "assent/v1/population",
-  cohort: "assent/v1/cohort",
+  payload: 'assent/v1/payload',
+  tag: 'assent/v1/tag',
+  population: 'assent/v1/population',
+  cohort: 'assent/v1/cohort',
 } as const;
 export type Label = (typeof labels)[keyof typeof labels];
 
 /** HMAC-SHA256(opening, payload): hides the payload while the opening is secret, and binds to it. */
 export function commit(opening: Uint8Array, payload: Uint8Array): Uint8Array {
-  return hmac(sha256, exactly(opening, 32, "payload"), payload);
+  return hmac(sha256, exactly(opening, 32, 'payload'), payload);
 }
 
 /** Whether this opening and payload are the ones committed to. */
@@ -184,7 +189,7 @@ export function opens(commitment: Uint8Array, opening: Uint8Array, payload: Uint
 
 /** HMAC-SHA256(key, label ‖ 0x00 ‖ context). */
 export function derive(key: Uint8Array, label: Label, context?: Uint8Array): Uint8Array {
-  return hmac(sha256, exactly(key, 32, "key"), deriveMessage(label, context));
+  return hmac(sha256, exactly(key, 32, 'key'), deriveMessage(label, context));
 }
 
 /** What `derive` authenticates; the server feeds it to a cached native key. */
@@ -207,7 +212,7 @@ export function cohortOf(tags: readonly Uint8Array[]): { root: Uint8Array; count
   const sorted = [...tags].sort(compareBytes);
   const tree = new MerkleTree();
   for (const [i, tag] of sorted.entries()) {
-    exactly(tag, 32, "cohort");
+    exactly(tag, 32, 'cohort');
     const before = sorted[i - 1];
     if (before === undefined || !equalBytes(before, tag)) tree.append(leafHash(tag));
   }
@@ -219,7 +224,7 @@ export function cohortCommitment(opening: Uint8Array, sortedTagsRoot: Uint8Array
   return derive(
     opening,
     labels.cohort,
-    concat(exactly(sortedTagsRoot, hashSizeBytes, "cohort"), u64(count, "cohort")),
+    concat(exactly(sortedTagsRoot, hashSizeBytes, 'cohort'), u64(count, 'cohort')),
   );
 }
 
@@ -238,19 +243,19 @@ export interface PlainObject {
  *   `size` over 1 MiB
  */
 export function canonicalPayload(value: object): Uint8Array {
-  if (Array.isArray(value)) throw new FormatError("payload", "payload", "a payload is an object");
+  if (Array.isArray(value)) throw new FormatError('payload', 'payload', 'a payload is an object');
   checkPlain(value, 0);
   const bytes = toUtf8(canonicalize(value) as string);
-  if (bytes.length > payloadLimitBytes) throw new FormatError("size", "payload", "the payload is over 1 MiB");
+  if (bytes.length > payloadLimitBytes) throw new FormatError('size', 'payload', 'the payload is over 1 MiB');
   return bytes;
 }
 
 /** The inverse of `canonicalPayload`. @throws FormatError unless the bytes are a canonical object */
 export function parsePayload(bytes: Uint8Array): PlainObject {
-  if (bytes.length > payloadLimitBytes) throw new FormatError("size", "payload", "the payload is over 1 MiB");
-  const value = parseJson(fromUtf8(bytes, "payload"), "payload");
-  if (typeof value !== "object" || value === null || !equalBytes(canonicalPayload(value), bytes)) {
-    throw new FormatError("canonical", "payload", "the payload is not a canonical JSON object");
+  if (bytes.length > payloadLimitBytes) throw new FormatError('size', 'payload', 'the payload is over 1 MiB');
+  const value = parseJson(fromUtf8(bytes, 'payload'), 'payload');
+  if (typeof value !== 'object' || value === null || !equalBytes(canonicalPayload(value), bytes)) {
+    throw new FormatError('canonical', 'payload', 'the payload is not a canonical JSON object');
   }
   return value as PlainObject;
 }
@@ -260,22 +265,22 @@ export function parseJson(text: string, check: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    throw new FormatError("json", check, "not JSON");
+    throw new FormatError('json', check, 'not JSON');
   }
 }
 
 function checkPlain(value: unknown, depth: number): void {
-  const fail = (what: string) => new FormatError("payload", "payload", `a payload cannot hold ${what}`);
-  if (value === null || typeof value === "boolean") return;
-  if (typeof value === "string") {
-    if (!value.isWellFormed()) throw fail("half a character");
+  const fail = (what: string) => new FormatError('payload', 'payload', `a payload cannot hold ${what}`);
+  if (value === null || typeof value === 'boolean') return;
+  if (typeof value === 'string') {
+    if (!value.isWellFormed()) throw fail('half a character');
     return;
   }
-  if (typeof value === "number") {
-    if (!Number.isFinite(value)) throw fail("a number that is not finite");
+  if (typeof value === 'number') {
+    if (!Number.isFinite(value)) throw fail('a number that is not finite');
     return;
   }
-  if (typeof value !== "object") throw fail(`a value of type ${typeof value}`);
+  if (typeof value !== 'object') throw fail(`a value of type ${typeof value}`);
   if (depth >= payloadLimitDepth) throw fail(`more than ${payloadLimitDepth} levels`);
   if (Array.isArray(value)) {
     for (const item of value) checkPlain(item, depth + 1);
@@ -284,11 +289,11 @@ function checkPlain(value: unknown, depth: number): void {
   const prototype: unknown = Object.getPrototypeOf(value);
   const isPlain = prototype === Object.prototype || prototype === null;
   if (!isPlain || Reflect.ownKeys(value).length !== Object.keys(value).length) {
-    throw fail("anything but plain objects");
+    throw fail('anything but plain objects');
   }
   for (const [name, item] of Object.entries(value)) {
-    if (!name.isWellFormed()) throw fail("half a character");
-    if (name === "toJSON" && typeof item === "function") throw fail("a function");
+    if (!name.isWellFormed()) throw fail('half a character');
+    if (name === 'toJSON' && typeof item === 'function') throw fail('a function');
     checkPlain(item, depth + 1);
   }
 }
