@@ -169,7 +169,7 @@ const refuse = (message: string) => new FormatError('leaf', 'leaf', message);
 export const labels = {
   /** Context: u64 of the entry's sequence number under this key. */
   opening: 'assent/v1/opening',
-  /** AES-256-GCM key of a payload. Context as for the opening. */
+  /** AES-256-GCM key for all payloads under this key; no context, a fresh nonce lies beside each payload. */
   payload: 'assent/v1/payload',
   tag: 'assent/v1/tag',
   population: 'assent/v1/population',
