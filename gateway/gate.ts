@@ -362,7 +362,11 @@ export function createGate({ store, log, keyring, system }: GateParts): Gate {
   ): Promise<ReleasedRun<Value>> {
     const id = newId(random);
     await refuseUnlessRole(request, id);
-    const { population: first, started, start } = await begin(request, work, id);
+    const {
+      population: first,
+      started,
+      start,
+    } = await begin(request, work, id).catch((error: unknown) => refuseToBegin(request, id, error));
     let population = first;
     try {
       for (let attempt = 0; attempt < 2; attempt++) {
@@ -446,6 +450,21 @@ export function createGate({ store, log, keyring, system }: GateParts): Gate {
       }),
     );
     throw new Refusal('role_not_allowed', id, receipt, { ...request, person: null, grant: null });
+  }
+
+  /** What the work needs could not be reserved (a budget is spent, say): recorded as a refusal. */
+  async function refuseToBegin(request: LongRequest, id: string, error: unknown): Promise<never> {
+    if (error instanceof GatewayError && error.status >= 400 && error.status < 500) {
+      await store.write((tx) =>
+        append(tx, { ...request, person: null }, id, clock.nowMs(), {
+          kind: 'refused',
+          outcome: 'refused',
+          keyClass: 'evidence',
+          payload: { decision: 'refused', reason: error.code },
+        }),
+      );
+    }
+    throw error;
   }
 
   /** First transaction. The population is found beside the writer; if it changed until here, it is found again. */

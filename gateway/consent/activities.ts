@@ -20,6 +20,7 @@ export const activities = {
   recommend: { basis: 'consent', callers: ['person', 'partner'] },
   'train-recommender': { basis: 'consent', callers: ['operator', 'system'] },
   'dp-query': { basis: 'consent', callers: ['analyst', 'partner'] },
+  'dp-answer': { basis: 'accountability', callers: ['analyst', 'partner'] },
   'import-data': { basis: 'declared', callers: ['operator'] },
   'import-consents': { basis: 'accountability', callers: ['operator'] },
   invite: { basis: 'accountability', callers: ['operator'] },

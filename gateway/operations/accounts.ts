@@ -258,15 +258,13 @@ export async function addStaff(
   return parts.gate.run(request, async (_permit, tx) => {
     const [taken] = await tx.db.select().from(staff).where(eq(staff.userName, member.userName));
     if (taken !== undefined) throw new GatewayError('conflict', 'this name is taken');
-    await tx.db
-      .insert(staff)
-      .values({
-        id,
-        userName: member.userName,
-        role: member.role,
-        password,
-        createdMs: parts.system.clock.nowMs(),
-      });
+    await tx.db.insert(staff).values({
+      id,
+      userName: member.userName,
+      role: member.role,
+      password,
+      createdMs: parts.system.clock.nowMs(),
+    });
     return { value: id, kind: 'configured', keyClass: 'evidence' };
   });
 }

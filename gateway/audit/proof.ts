@@ -1,0 +1,162 @@
+// Builds what a verifier checks: the trust file, and the bundle of one entry. Reads only durable, signed state.
+import { createHash } from 'node:crypto';
+import { and, desc, eq, inArray } from 'drizzle-orm';
+import { GatewayError } from '../errors.ts';
+import type { Store } from '../store/store.ts';
+import { anchor as anchorTable } from '../store/tables.ts';
+import type { Clock } from '../system.ts';
+import {
+  bundleText,
+  sealBundle,
+  sealKeyName,
+  trustText,
+  type Bundle,
+  type Trust,
+  type TrustedChain,
+} from './bundle.ts';
+import { toBase64 } from './bytes.ts';
+import type { Keyring } from './keys.ts';
+import type { Log } from './log.ts';
+import { findEntry, openPayload } from './payload.ts';
+import type { Publisher, Signer } from './publish.ts';
+
+export type AnchorRow = typeof anchorTable.$inferSelect;
+
+/** How far an entry is proven, in the words shown everywhere. */
+export type EvidenceLevel = 'recorded' | 'checkpointed' | 'witnessed' | 'anchored' | 'anchored-final';
+
+export interface Prover {
+  /** Canonical text of the bundle of one entry. @throws GatewayError `not_found`, `conflict` before it is signed */
+  bundle(number: number, disclose: boolean): Promise<string>;
+  trust(): Promise<string>;
+  /** Sizes up to which entries have reached each level; ask `levelOf` with it. */
+  reached(): Promise<Reached>;
+}
+
+export interface Reached {
+  readonly checkpointed: number;
+  readonly anchored: number;
+  readonly final: number;
+}
+
+export function levelOf(number: number, reached: Reached): EvidenceLevel {
+  if (number < reached.final) return 'anchored-final';
+  if (number < reached.anchored) return 'anchored';
+  return number < reached.checkpointed ? 'checkpointed' : 'recorded';
+}
+
+export interface ProverParts {
+  readonly store: Store;
+  readonly log: Log;
+  readonly keyring: Keyring;
+  readonly publisher: Publisher;
+  readonly logSigner: Signer;
+  readonly sealSigner: Signer;
+  readonly clock: Clock;
+  /** What a verifier must know of the chain; null without one. */
+  readonly chain: () => Promise<TrustedChain | null>;
+}
+
+/** The name of one chain and contract in the anchor table. */
+export function epochOf(chain: Pick<TrustedChain, 'chainId' | 'genesisHash' | 'contract'>): string {
+  return `${chain.chainId}/${chain.genesisHash}/${chain.contract}`;
+}
+
+export function createProver(parts: ProverParts): Prover {
+  const { store, log, keyring, publisher, logSigner, sealSigner } = parts;
+
+  async function newestAnchor(
+    chain: TrustedChain | null,
+    states: readonly string[],
+  ): Promise<AnchorRow | undefined> {
+    if (chain === null) return undefined;
+    const [row] = await store.read((reader) =>
+      reader.db
+        .select()
+        .from(anchorTable)
+        .where(and(eq(anchorTable.epoch, epochOf(chain)), inArray(anchorTable.state, [...states])))
+        .orderBy(desc(anchorTable.size))
+        .limit(1),
+    );
+    return row;
+  }
+
+  return {
+    async bundle(number, disclose) {
+      const found = await store.read(async (reader) => {
+        const row = await findEntry(reader, number);
+        return row === undefined
+          ? undefined
+          : { row, disclosure: disclose ? await openPayload(keyring, reader, row) : undefined };
+      });
+      if (found === undefined || number >= log.durableSize())
+        throw new GatewayError('not_found', 'there is no such entry');
+      const head = (await publisher.publish()) ?? (await publisher.latest());
+      if (head === undefined || number >= head.size)
+        throw new GatewayError('conflict', 'this entry is not signed yet; ask again in a second');
+      const tree = await log.tree();
+      const chain = await parts.chain();
+      const anchored = await newestAnchor(chain, ['mined', 'final']);
+      const unsealed: Omit<Bundle, 'seal'> = {
+        format: 'assent-bundle/v1',
+        origin: logSigner.name,
+        entry: { index: number, leaf: toBase64(found.row.leaf) },
+        disclosure:
+          found.disclosure === undefined
+            ? null
+            : { opening: toBase64(found.disclosure.opening), payload: toBase64(found.disclosure.plain) },
+        checkpoint: head.note,
+        inclusion: tree.inclusionPath(number, head.size).map(toBase64),
+        anchor:
+          chain === null || anchored === undefined || number >= anchored.size
+            ? null
+            : {
+                chainId: chain.chainId,
+                genesisHash: chain.genesisHash,
+                contract: chain.contract,
+                transactionHash: anchored.transactionHash,
+                blockNumber: anchored.blockNumber ?? 0,
+                seq: anchored.sequence ?? 0,
+                size: anchored.size,
+                root: toBase64(anchored.root),
+                checkpointHash: toBase64(anchored.checkpointHash),
+                consistency: tree
+                  .consistencyPath(Math.min(anchored.size, head.size), Math.max(anchored.size, head.size))
+                  .map(toBase64),
+              },
+      };
+      return bundleText(await sealBundle(unsealed, (message) => sealSigner.sign(message)));
+    },
+
+    async trust() {
+      const trust: Trust = {
+        format: 'assent-trust/v1',
+        origin: logSigner.name,
+        logKey: logSigner.verifierKey,
+        sealKey: sealSigner.verifierKey,
+        chain: await parts.chain(),
+        witnesses: [],
+        quorum: 'none',
+        exportedAt: new Date(parts.clock.nowMs()).toISOString(),
+      };
+      return trustText(trust);
+    },
+
+    async reached() {
+      const chain = await parts.chain();
+      const [head, anchored, final] = await Promise.all([
+        publisher.latest(),
+        newestAnchor(chain, ['mined', 'final']),
+        newestAnchor(chain, ['final']),
+      ]);
+      return { checkpointed: head?.size ?? 0, anchored: anchored?.size ?? 0, final: final?.size ?? 0 };
+    },
+  };
+}
+
+/** Name under which the contract knows a log: SHA-256 of its origin. */
+export function logIdOf(origin: string): string {
+  return `0x${createHash('sha256').update(origin).digest('hex')}`;
+}
+
+export { sealKeyName };

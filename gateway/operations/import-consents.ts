@@ -1,0 +1,172 @@
+// Existing consent records enter as consent events with method `migrated`. Without them nobody has consented to anything.
+import { eq } from 'drizzle-orm';
+import { readTable } from '../../engine/index.ts';
+import { turnSwitch } from '../consent/switches.ts';
+import { isCategory, isPurpose, isSwitchRecipient } from '../consent/vocabulary.ts';
+import { GatewayError } from '../errors.ts';
+import { person as personTable } from '../store/tables.ts';
+import { staffRequest } from './accounts.ts';
+import type { OperationParts } from './parts.ts';
+
+export interface ConsentRecord {
+  /** The person's reference, such as movielens:196. */
+  readonly person: string;
+  readonly category: string;
+  readonly purpose: string;
+  readonly recipient: string;
+  /** SHA-256 of the notice shown then, 64 hex digits. */
+  readonly notice_hash: string;
+  /** How it was collected, such as web-form; recorded in the entry. */
+  readonly method: string;
+  /** ISO 8601, with zone. */
+  readonly collected_at: string;
+}
+
+export const consentColumns = [
+  'person',
+  'category',
+  'purpose',
+  'recipient',
+  'notice_hash',
+  'method',
+  'collected_at',
+] as const;
+
+export interface ConsentImport {
+  readonly people: number;
+  readonly consents: number;
+  readonly rejected: readonly { readonly line: number; readonly code: string }[];
+}
+
+const parallel = 64;
+
+/**
+ * Loads consent records (CSV with a header, or NDJSON). Each person's records become one operation and one entry in
+ * that person's own part of the log.
+ * @param records file contents
+ */
+export async function importConsents(
+  parts: OperationParts,
+  operator: string,
+  records: AsyncIterable<Uint8Array>,
+  format: 'csv' | 'ndjson',
+): Promise<ConsentImport> {
+  const byPerson = new Map<string, { record: ConsentRecord; line: number }[]>();
+  const rejected: { line: number; code: string }[] = [];
+  for await (const { line, fields, code } of readTable({ format, columns: consentColumns }, records)) {
+    const record = fields as unknown as ConsentRecord;
+    const problem = code ?? problemOf(record, parts.system.clock.nowMs());
+    if (problem !== undefined) {
+      rejected.push({ line, code: problem });
+      continue;
+    }
+    const list = byPerson.get(record.person) ?? [];
+    list.push({ record, line });
+    byPerson.set(record.person, list);
+  }
+
+  let people = 0;
+  let consents = 0;
+  const work = [...byPerson.entries()];
+  for (let at = 0; at < work.length; at += parallel) {
+    await Promise.all(
+      work.slice(at, at + parallel).map(async ([reference, list]) => {
+        try {
+          await importOne(
+            parts,
+            operator,
+            reference,
+            list.map(({ record }) => record),
+          );
+          people += 1;
+          consents += list.length;
+        } catch (error) {
+          if (!(error instanceof GatewayError && error.code === 'not_found')) throw error;
+          for (const { line } of list) rejected.push({ line, code: 'unknown_person' });
+        }
+      }),
+    );
+  }
+  rejected.sort((a, b) => a.line - b.line);
+  return { people, consents, rejected };
+}
+
+async function importOne(
+  parts: OperationParts,
+  operator: string,
+  reference: string,
+  records: readonly ConsentRecord[],
+): Promise<void> {
+  const nowMs = parts.system.clock.nowMs();
+  await parts.gate.run(
+    async (tx) => {
+      const [row] = await tx.db
+        .select({ id: personTable.id })
+        .from(personTable)
+        .where(eq(personTable.reference, reference));
+      if (row === undefined) throw new GatewayError('not_found', 'no such person');
+      return {
+        ...staffRequest({ kind: 'operator', id: operator }, 'import-consents', {
+          switches: records.map(({ category, purpose, recipient, notice_hash, method, collected_at }) => ({
+            category,
+            purpose,
+            recipient,
+            action: 'on',
+            notice: notice_hash,
+            method: 'migrated',
+            collected_by: method,
+            collected_at,
+          })),
+        }),
+        person: row.id,
+      };
+    },
+    async (permit, tx) => {
+      for (const record of records) {
+        if (
+          !isCategory(record.category) ||
+          !isPurpose(record.purpose) ||
+          !isSwitchRecipient(record.recipient)
+        ) {
+          throw new GatewayError('internal', 'a record passed its check and is not valid');
+        }
+        await turnSwitch(
+          tx,
+          {
+            person: permit.terms.person ?? '',
+            category: record.category,
+            purpose: record.purpose,
+            recipient: record.recipient,
+            action: 'on',
+            method: 'migrated',
+            noticeHash: record.notice_hash,
+            validUntilMs: null,
+            extent: {},
+            collectedMs: Date.parse(record.collected_at),
+          },
+          nowMs,
+        );
+      }
+      return {
+        value: undefined,
+        counts: { consents: records.length },
+        kind: 'consent',
+        keyClass: 'evidence',
+      };
+    },
+  );
+}
+
+function problemOf(record: ConsentRecord, nowMs: number): string | undefined {
+  if (typeof record.person !== 'string' || record.person.length === 0 || record.person.length > 200)
+    return 'missing_value';
+  if (!isCategory(record.category)) return 'unknown_category';
+  if (!isPurpose(record.purpose)) return 'unknown_purpose';
+  if (!isSwitchRecipient(record.recipient)) return 'unknown_recipient';
+  if (!/^[0-9a-f]{64}$/.test(record.notice_hash ?? '')) return 'invalid_notice_hash';
+  if (typeof record.method !== 'string' || record.method.length === 0 || record.method.length > 64)
+    return 'missing_value';
+  const collectedMs = Date.parse(record.collected_at);
+  if (Number.isNaN(collectedMs)) return 'invalid_time';
+  return collectedMs > nowMs ? 'time_in_future' : undefined;
+}
