@@ -44,7 +44,7 @@ export interface BundleAnchor {
 }
 
 /** When a block of the chain counts as final; "local" is a chain that anybody at the keyboard can rebuild. */
-export type Finality = 'local' | 'instant' | 'finalized' | `confirmations:${number}`;
+export type Finality = 'local' | 'instant' | 'finalized' | 'safe' | `confirmations:${number}`;
 
 /** Whom a verifier believes. Kept by the one who checks, away from the gateway. FORMAT.md section 5. */
 export interface Trust {
@@ -247,7 +247,7 @@ const readTrust = record<Trust>({
       codeHash: hex(32),
       finality: text(
         32,
-        /^(local|instant|finalized|confirmations:[1-9][0-9]{0,5})$/,
+        /^(local|instant|finalized|safe|confirmations:[1-9][0-9]{0,5})$/,
         'a finality',
       ) as Read<Finality>,
     }),

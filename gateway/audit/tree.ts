@@ -1,6 +1,6 @@
 // The Merkle tree of RFC 6962: roots, proofs and their verification. Pure; runs in the browser too.
-import { sha256 as nobleSha256 } from "@noble/hashes/sha2.js";
-import { equalBytes } from "./bytes.ts";
+import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js';
+import { equalBytes } from './bytes.ts';
 
 /** SHA-256 of the bytes; the server passes a faster one than the default. Must not keep its argument. */
 export type Sha256 = (bytes: Uint8Array) => Uint8Array;
@@ -135,7 +135,7 @@ export class MerkleTree {
 
   /** Adds one leaf hash; its bytes are copied. Returns the leaf's index. */
   append(leaf: Uint8Array): number {
-    if (!isHash(leaf)) throw new RangeError("a leaf hash has 32 bytes");
+    if (!isHash(leaf)) throw new RangeError('a leaf hash has 32 bytes');
     const index = this.size;
     let hash = leaf;
     for (let level = 0, place = index; ; level++, place = half(place)) {
@@ -154,7 +154,7 @@ export class MerkleTree {
   /** Path for `verifyInclusion`. RFC 6962 section 2.1.1. */
   inclusionPath(index: number, size: number = this.size): Uint8Array[] {
     this.#mustHold(size);
-    if (!isSize(index) || index >= size) throw new RangeError("no leaf has this index");
+    if (!isSize(index) || index >= size) throw new RangeError('no leaf has this index');
     const path: Uint8Array[] = [];
     let start = 0;
     let end = size;
@@ -171,7 +171,7 @@ export class MerkleTree {
   consistencyPath(oldSize: number, newSize: number = this.size): Uint8Array[] {
     this.#mustHold(newSize);
     if (!isSize(oldSize) || oldSize > newSize)
-      throw new RangeError("the old tree is larger than the new one");
+      throw new RangeError('the old tree is larger than the new one');
     const path: Uint8Array[] = [];
     if (oldSize === 0) return path;
     let start = 0;
@@ -194,7 +194,7 @@ export class MerkleTree {
   hashes(level: number, from: number, to: number): Uint8Array {
     const count = this.#levels[level]?.count ?? 0;
     if (!isSize(from) || !isSize(to) || from > to || to > count) {
-      throw new RangeError("these subtrees are not complete");
+      throw new RangeError('these subtrees are not complete');
     }
     const packed = new Uint8Array((to - from) * hashSizeBytes);
     for (let i = from; i < to; i++) packed.set(this.#level(level).at(i), (i - from) * hashSizeBytes);
@@ -233,7 +233,7 @@ export class MerkleTree {
   }
 
   #mustHold(size: number): void {
-    if (!isSize(size) || size > this.size) throw new RangeError("the tree never had this size");
+    if (!isSize(size) || size > this.size) throw new RangeError('the tree never had this size');
   }
 }
 
@@ -252,7 +252,7 @@ class PackedHashes {
   at(index: number): Uint8Array {
     const slot = index % chunkHashes;
     const chunk = this.#chunks[(index - slot) / chunkHashes];
-    if (chunk === undefined || index >= this.count) throw new RangeError("no such hash");
+    if (chunk === undefined || index >= this.count) throw new RangeError('no such hash');
     return chunk.subarray(slot * hashSizeBytes, (slot + 1) * hashSizeBytes);
   }
 
