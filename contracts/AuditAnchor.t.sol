@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {AuditAnchor} from "./AuditAnchor.sol";
-import {IAuditAnchor} from "./IAuditAnchor.sol";
-import {Tree} from "./test/Tree.sol";
-import {vm} from "./test/Vm.sol";
+import {AuditAnchor} from './AuditAnchor.sol';
+import {IAuditAnchor} from './IAuditAnchor.sol';
+import {Tree} from './test/Tree.sol';
+import {vm} from './test/Vm.sol';
 
 contract AuditAnchorTest {
     // Any ids will do. keccak256 is an opcode; sha256 is a call and would use up the prank before an anchor.
-    bytes32 private constant LOG = keccak256("log.example/audit");
-    bytes32 private constant NOTE = keccak256("a signed note");
+    bytes32 private constant LOG = keccak256('log.example/audit');
+    bytes32 private constant NOTE = keccak256('a signed note');
     address private constant SUBMITTER = address(0x5b);
     uint256 private constant SALT = 7;
 
@@ -28,8 +28,8 @@ contract AuditAnchorTest {
         _submit(3, root, new bytes32[](0));
 
         IAuditAnchor.Head memory head = _anchor.head(LOG);
-        require(head.root == root && head.size == 3 && head.seq == 1, "head");
-        require(head.anchoredAt == 1_800_000_000, "time");
+        require(head.root == root && head.size == 3 && head.seq == 1, 'head');
+        require(head.anchoredAt == 1_800_000_000, 'time');
     }
 
     function test_aLargerHeadNamesTheRootBefore() public {
@@ -49,7 +49,7 @@ contract AuditAnchorTest {
     }
 
     function test_anEmptyTreeIsNotAHead() public {
-        bytes32 root = sha256("");
+        bytes32 root = sha256('');
         vm.expectRevert(abi.encodeWithSelector(IAuditAnchor.SizeNotLarger.selector, 0, 0));
         _submit(0, root, new bytes32[](0));
     }
@@ -63,6 +63,13 @@ contract AuditAnchorTest {
         _submit(3, smaller, new bytes32[](0));
     }
 
+    function test_aSizeBeyondTheCounterIsRefused() public {
+        vm.expectRevert(abi.encodeWithSelector(IAuditAnchor.SizeTooLarge.selector, 1 << 40));
+        _submit(1 << 40, NOTE, new bytes32[](0));
+        _submit((1 << 40) - 1, NOTE, new bytes32[](0));
+        require(_anchor.head(LOG).size == (1 << 40) - 1, 'largest');
+    }
+
     function test_withoutAProofNothingLargerIsAccepted() public {
         _submit(4, Tree.root(SALT, 0, 4), new bytes32[](0));
         bytes32 larger = Tree.root(SALT, 0, 8);
@@ -72,7 +79,7 @@ contract AuditAnchorTest {
 
     function test_onlyTheSubmitterOfALogAnchorsItsHeads() public {
         bytes32 root = Tree.root(SALT, 0, 3);
-        bytes32 other = keccak256("other.example/audit");
+        bytes32 other = keccak256('other.example/audit');
         vm.expectRevert(abi.encodeWithSelector(IAuditAnchor.NotSubmitter.selector, LOG, address(this)));
         _anchor.anchor(LOG, 3, root, NOTE, new bytes32[](0));
         vm.prank(SUBMITTER);
@@ -83,8 +90,8 @@ contract AuditAnchorTest {
     function test_aReplacedSubmitterIsRefusedAndTheHeadStays() public {
         _submit(3, Tree.root(SALT, 0, 3), new bytes32[](0));
         _anchor.setSubmitter(LOG, address(0xbeef));
-        require(_anchor.submitterOf(LOG) == address(0xbeef), "submitter");
-        require(_anchor.head(LOG).size == 3, "head");
+        require(_anchor.submitterOf(LOG) == address(0xbeef), 'submitter');
+        require(_anchor.head(LOG).size == 3, 'head');
         bytes32 root = Tree.root(SALT, 0, 7);
         bytes32[] memory proof = Tree.consistency(SALT, 3, 7);
         vm.expectRevert(abi.encodeWithSelector(IAuditAnchor.NotSubmitter.selector, LOG, SUBMITTER));
@@ -92,10 +99,10 @@ contract AuditAnchorTest {
     }
 
     function test_logsDoNotTouchEachOther() public {
-        bytes32 other = keccak256("other.example/audit");
+        bytes32 other = keccak256('other.example/audit');
         _anchor.setSubmitter(other, SUBMITTER);
         _submit(7, Tree.root(SALT, 0, 7), new bytes32[](0));
-        require(_anchor.head(other).size == 0, "untouched");
+        require(_anchor.head(other).size == 0, 'untouched');
     }
 
     function test_onlyTheAdminSetsSubmitters() public {
@@ -107,10 +114,10 @@ contract AuditAnchorTest {
     function test_theAdminChangesInTwoSteps() public {
         address next = address(0xad);
         _anchor.transferAdmin(next);
-        require(_anchor.admin() == address(this) && _anchor.pendingAdmin() == next, "first step");
+        require(_anchor.admin() == address(this) && _anchor.pendingAdmin() == next, 'first step');
         vm.prank(next);
         _anchor.acceptAdmin();
-        require(_anchor.admin() == next && _anchor.pendingAdmin() == address(0), "second step");
+        require(_anchor.admin() == next && _anchor.pendingAdmin() == address(0), 'second step');
         vm.expectRevert(abi.encodeWithSelector(IAuditAnchor.NotAdmin.selector, address(this)));
         _anchor.transferAdmin(address(this));
     }
@@ -131,7 +138,7 @@ contract AuditAnchorTest {
         _submit(first, Tree.root(salt, 0, first), new bytes32[](0));
         bytes32 root = Tree.root(salt, 0, second);
         _submit(second, root, Tree.consistency(salt, first, second));
-        require(_anchor.head(LOG).size == second, "size");
+        require(_anchor.head(LOG).size == second, 'size');
     }
 
     function testFuzz_aFlippedBitAnywhereIsRefused(uint8 m, uint8 more, uint256 where, uint8 bit) public {
@@ -188,7 +195,7 @@ contract AuditAnchorTest {
 
 /// @dev The submitter of the invariant test: sends good heads, smaller ones and heads of another history.
 contract Submitter {
-    bytes32 public constant LOG = keccak256("log.example/audit");
+    bytes32 public constant LOG = keccak256('log.example/audit');
     AuditAnchor public immutable anchor = new AuditAnchor(address(this));
     uint64 public size;
     uint64 public accepted;
@@ -230,8 +237,8 @@ contract AuditAnchorInvariantTest {
     /// @dev Whatever was tried, the head is the last true head, and each accepted anchor was counted once.
     function invariant_theHeadIsAlwaysAHeadOfTheOneHistory() public view {
         IAuditAnchor.Head memory head = _submitter.anchor().head(_submitter.LOG());
-        require(head.size == _submitter.size(), "size");
-        require(head.seq == _submitter.accepted(), "seq");
-        require(head.size == 0 || head.root == Tree.root(1, 0, head.size), "root");
+        require(head.size == _submitter.size(), 'size');
+        require(head.seq == _submitter.accepted(), 'seq');
+        require(head.size == 0 || head.root == Tree.root(1, 0, head.size), 'root');
     }
 }

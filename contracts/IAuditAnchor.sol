@@ -58,6 +58,9 @@ interface IAuditAnchor {
     /// @notice A new head must have more leaves than the stored one.
     error SizeNotLarger(uint64 storedSize, uint64 size);
 
+    /// @notice The contract counts up to 2^40 - 1 leaves.
+    error SizeTooLarge(uint64 size);
+
     /// @notice The proof does not show that the new head extends the stored one.
     error NotConsistent(uint64 storedSize, uint64 size);
 

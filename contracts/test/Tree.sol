@@ -21,7 +21,7 @@ library Tree {
     /// @dev MTH(D[start:end]).
     function root(uint256 salt, uint256 start, uint256 end) internal pure returns (bytes32) {
         uint256 n = end - start;
-        if (n == 0) return sha256("");
+        if (n == 0) return sha256('');
         if (n == 1) return leaf(salt, start);
         uint256 middle = start + split(n);
         return node(root(salt, start, middle), root(salt, middle, end));
@@ -33,11 +33,13 @@ library Tree {
         return _subproof(salt, m, 0, n, true);
     }
 
-    function _subproof(uint256 salt, uint256 m, uint256 start, uint256 end, bool whole)
-        private
-        pure
-        returns (bytes32[] memory)
-    {
+    function _subproof(
+        uint256 salt,
+        uint256 m,
+        uint256 start,
+        uint256 end,
+        bool whole
+    ) private pure returns (bytes32[] memory) {
         uint256 n = end - start;
         if (m == n) return whole ? new bytes32[](0) : _append(new bytes32[](0), root(salt, start, end));
         uint256 k = split(n);

@@ -10,4 +10,4 @@ interface Vm {
     function warp(uint256 timestampSeconds) external;
 }
 
-Vm constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
+Vm constant vm = Vm(address(uint160(uint256(keccak256('hevm cheat code')))));
