@@ -266,9 +266,36 @@ export function createGate({ store, log, keyring, system }: GateParts): Gate {
         },
       });
       first ??= receipt;
+      if (concern.kind === 'population')
+        await recordMembers(tx, operation, operationId, receipt.number, body.touched, atMs);
     }
     if (first === undefined) throw new GatewayError('log_unavailable', 'an operation without an entry');
     return first;
+  }
+
+  /** So that a person's own list shows the operations on many people that touched them too. */
+  async function recordMembers(
+    tx: Tx,
+    operation: string,
+    id: string,
+    entryNumber: number,
+    touched: Touched | undefined,
+    atMs: number,
+  ): Promise<void> {
+    if (touched === undefined) return;
+    await tx.db.insert(runTable).values({
+      id,
+      operation,
+      state: 'released',
+      population: touched.population,
+      consentEvent: 0,
+      people: touched.people.length,
+      startedEntry: entryNumber,
+      endedEntry: entryNumber,
+      begunMs: atMs,
+      endedMs: atMs,
+    });
+    await insertMembers(tx, id, touched.people);
   }
 
   async function concernsOf(tx: Tx, person: string | null, touched: Touched | undefined): Promise<Concern[]> {
@@ -495,7 +522,6 @@ export function createGate({ store, log, keyring, system }: GateParts): Gate {
             ...requestPayload(request),
             population: request.population,
             consent_event: population.event,
-            people: population.people.length,
             decision: 'allowed',
             basis: activities[request.operation].basis,
           },
@@ -511,11 +537,7 @@ export function createGate({ store, log, keyring, system }: GateParts): Gate {
           startedEntry: receipt.number,
           begunMs: atMs,
         });
-        for (let at = 0; at < population.people.length; at += 500) {
-          await tx.db
-            .insert(runMember)
-            .values(population.people.slice(at, at + 500).map((person) => ({ run: id, person })));
-        }
+        await insertMembers(tx, id, population.people);
         return { started: await work.start(tx, population.people, start), start };
       });
       if (begun !== undefined) return { population, ...begun };
@@ -610,6 +632,12 @@ export function createGate({ store, log, keyring, system }: GateParts): Gate {
   }
 
   return { run, runLong, closeAbandoned };
+}
+
+async function insertMembers(tx: Tx, run: string, people: readonly string[]): Promise<void> {
+  for (let at = 0; at < people.length; at += 500) {
+    await tx.db.insert(runMember).values(people.slice(at, at + 500).map((person) => ({ run, person })));
+  }
 }
 
 function requestPayload(request: LongRequest): Record<string, unknown> {

@@ -37,7 +37,9 @@ export async function openPayload(
   return { opening: classKey.opening(row.sequence), plain, payload: parsePayload(plain) };
 }
 
-const kindNames = new Map(Object.entries(entryKinds).map(([name, number]) => [number, name as EntryKind]));
+const kindNames = new Map<number, EntryKind>(
+  Object.entries(entryKinds).map(([name, number]) => [number, name as EntryKind]),
+);
 
 export function kindName(number: number): EntryKind {
   return kindNames.get(number) ?? 'incident';

@@ -158,5 +158,3 @@ export function createProver(parts: ProverParts): Prover {
 export function logIdOf(origin: string): string {
   return `0x${createHash('sha256').update(origin).digest('hex')}`;
 }
-
-export { sealKeyName };

@@ -1,0 +1,191 @@
+// The log as officers and people see it: list, open, prove. Looking is an operation too.
+import { and, count, desc, eq, gte, lte, type SQL } from 'drizzle-orm';
+import { decodeEntry, entryKinds, type Entry, type EntryKind, type PlainObject } from '../audit/entry.ts';
+import { findEntry, kindName, openPayload } from '../audit/payload.ts';
+import type { Prover } from '../audit/proof.ts';
+import { GatewayError } from '../errors.ts';
+import type { GateRequest, Released } from '../gate.ts';
+import { anchor, checkpoint, entry } from '../store/tables.ts';
+import { ownRequest, staffRequest } from './accounts.ts';
+import { mayDownload } from './own.ts';
+import type { OperationParts } from './parts.ts';
+
+export interface EntryFilter {
+  readonly kind?: EntryKind;
+  readonly outcome?: 'allowed' | 'refused' | 'failed' | 'noted';
+  readonly recipient?: string;
+  readonly fromMs?: number;
+  readonly toMs?: number;
+}
+
+export interface EntryLine {
+  readonly number: number;
+  readonly atMs: number;
+  readonly kind: EntryKind;
+  readonly outcome: string;
+  readonly recipient: string | null;
+  readonly concern: 'system' | 'person' | 'population';
+  readonly leafHash: Uint8Array;
+  readonly operationId: string;
+}
+
+export const entriesPage = 50;
+
+/** Without payloads: the list shows what is in the leaves and who received, never what. */
+export function listEntries(
+  parts: OperationParts,
+  officer: string,
+  filter: EntryFilter,
+  offset: number,
+): Promise<Released<{ entries: EntryLine[]; total: number; offset: number; pageSize: number }>> {
+  const where: SQL | undefined = and(
+    filter.kind === undefined ? undefined : eq(entry.kind, entryKinds[filter.kind]),
+    filter.outcome === undefined ? undefined : eq(entry.outcome, filter.outcome),
+    filter.recipient === undefined ? undefined : eq(entry.recipient, filter.recipient),
+    filter.fromMs === undefined ? undefined : gte(entry.atMs, filter.fromMs),
+    filter.toMs === undefined ? undefined : lte(entry.atMs, filter.toMs),
+  );
+  const request = staffRequest({ kind: 'officer', id: officer }, 'list-entries', { filter: { ...filter } });
+  return parts.gate.run(request, async (_permit, tx) => {
+    const [counted] = await tx.db.select({ total: count() }).from(entry).where(where);
+    const rows = await tx.db
+      .select({
+        number: entry.number,
+        atMs: entry.atMs,
+        kind: entry.kind,
+        outcome: entry.outcome,
+        recipient: entry.recipient,
+        holder: entry.holder,
+        leafHash: entry.leafHash,
+        operationId: entry.operationId,
+      })
+      .from(entry)
+      .where(where)
+      .orderBy(desc(entry.number))
+      .limit(entriesPage)
+      .offset(offset);
+    const entries = rows.map(({ holder, kind, ...row }) => ({
+      ...row,
+      kind: kindName(kind),
+      concern: holder?.startsWith('person:')
+        ? ('person' as const)
+        : holder?.startsWith('population:')
+          ? ('population' as const)
+          : ('system' as const),
+    }));
+    return {
+      value: { entries, total: counted?.total ?? 0, offset, pageSize: entriesPage },
+      counts: { entries: entries.length },
+    };
+  });
+}
+
+export interface OpenedEntry {
+  readonly number: number;
+  readonly atMs: number;
+  readonly leafBytes: Uint8Array;
+  readonly leafHash: Uint8Array;
+  readonly leaf: Entry;
+  readonly outcome: string;
+  readonly operationId: string;
+  /** Null once its key is destroyed. */
+  readonly payload: PlainObject | null;
+}
+
+/** An officer reads one entry; whom it concerns sees that in their own list. */
+export function openEntry(
+  parts: OperationParts,
+  officer: string,
+  number: number,
+): Promise<Released<OpenedEntry>> {
+  return parts.gate.run(lookRequest(officer, 'open-entry', number), async (_permit, tx) => {
+    const row = await findEntry(tx, number);
+    if (row === undefined) throw new GatewayError('not_found', 'there is no such entry');
+    const disclosure = await openPayload(parts.keyring, tx, row);
+    return {
+      value: {
+        number,
+        atMs: row.atMs,
+        leafBytes: row.leaf,
+        leafHash: row.leafHash,
+        leaf: decodeEntry(row.leaf),
+        outcome: row.outcome,
+        operationId: row.operationId,
+        payload: disclosure?.payload ?? null,
+      },
+      keyClass: 'evidence',
+      ...touchedBy(row.holder),
+    };
+  });
+}
+
+/** An officer downloads the proof of an entry. */
+export async function proveForOfficer(
+  parts: OperationParts,
+  prover: Prover,
+  officer: string,
+  number: number,
+): Promise<Released<string>> {
+  const bundle = await prover.bundle(number, true);
+  return parts.gate.run(lookRequest(officer, 'open-entry', number, 'proof'), async (_permit, tx) => {
+    const row = await findEntry(tx, number);
+    return { value: bundle, keyClass: 'evidence', ...touchedBy(row?.holder ?? null) };
+  });
+}
+
+/** A person downloads the proof of an entry about them. */
+export async function proveForPerson(
+  parts: OperationParts,
+  prover: Prover,
+  person: string,
+  number: number,
+): Promise<Released<string>> {
+  const allowed = await parts.gate.run(
+    ownRequest(person, 'export-proof', { about: { entry: number } }),
+    async (_permit, tx) => {
+      if (!(await mayDownload(tx, person, number)))
+        throw new GatewayError('not_found', 'there is no such entry about you');
+      const row = await findEntry(tx, number);
+      return { value: row, keyClass: 'evidence' };
+    },
+  );
+  // What a population's payload says (row counts, say) is not for its members; the commitment still binds it.
+  const disclose = allowed.value?.holder === `person:${person}`;
+  return { ...allowed, value: await prover.bundle(number, disclose) };
+}
+
+export interface LogOverview {
+  readonly size: number;
+  readonly counts: readonly { readonly outcome: string; readonly times: number }[];
+  readonly checkpoints: readonly {
+    readonly size: number;
+    readonly root: Uint8Array;
+    readonly signedMs: number;
+    readonly note: string;
+  }[];
+  readonly anchors: readonly (typeof anchor.$inferSelect)[];
+}
+
+export function viewLog(parts: OperationParts, officer: string): Promise<Released<LogOverview>> {
+  const request = staffRequest({ kind: 'officer', id: officer }, 'list-entries', { view: 'overview' });
+  return parts.gate.run(request, async (_permit, tx) => ({
+    value: {
+      size: parts.log.durableSize(),
+      counts: await tx.db
+        .select({ outcome: entry.outcome, times: count() })
+        .from(entry)
+        .groupBy(entry.outcome),
+      checkpoints: await tx.db.select().from(checkpoint).orderBy(desc(checkpoint.size)).limit(entriesPage),
+      anchors: await tx.db.select().from(anchor).orderBy(desc(anchor.id)).limit(entriesPage),
+    },
+  }));
+}
+
+function lookRequest(officer: string, operation: 'open-entry', number: number, what = 'entry'): GateRequest {
+  return staffRequest({ kind: 'officer', id: officer }, operation, { entry: number, what });
+}
+
+function touchedBy(holder: string | null): { touched?: { people: string[]; population: string } } {
+  if (!holder?.startsWith('person:')) return {};
+  return { touched: { people: [holder.slice('person:'.length)], population: '' } };
+}
