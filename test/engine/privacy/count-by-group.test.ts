@@ -76,7 +76,7 @@ describe('countByGroup', () => {
         boundedCounts(plan, rows, new Uint8Array(32).fill(index)).indexOf(1),
       ),
     );
-    expect([...chosen].sort()).toEqual([0, 1, 2]);
+    expect(chosen).toEqual(new Set([0, 1, 2]));
   });
 
   it('refuses a short bounding key', () => {

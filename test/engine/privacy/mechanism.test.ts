@@ -98,7 +98,7 @@ describe('calibration', () => {
   it('19 of 20 answers lie within the half width', () => {
     const plan = planLaplace(parseEpsilon('0.4'), 1);
     const noisy = addLaplaceNoise(
-      new Array<number>(20_000).fill(100),
+      Array.from({ length: 20_000 }, () => 100),
       plan,
       poolBits(seededRandom('coverage')),
     );
