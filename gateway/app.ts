@@ -1,0 +1,64 @@
+// The application: every plugin and route by name, in the order a request meets them. Does not listen.
+import rateLimit from '@fastify/rate-limit';
+import fastify, { type FastifyInstance } from 'fastify';
+import type { Prover } from './audit/proof.ts';
+import type { Publisher } from './audit/publish.ts';
+import type { Config } from './config.ts';
+import type { Gate } from './gate.ts';
+import { auditorRoutes } from './http/auditor.ts';
+import { harden } from './http/hardening.ts';
+import { partnerRoutes, type PartnerRoutes } from './http/partner.ts';
+import { asGatewayError, sendProblem } from './http/problem.ts';
+import { countRejected, type RejectedCounter } from './http/rejected.ts';
+import { GatewayError } from './errors.ts';
+
+export interface AppParts extends PartnerRoutes {
+  readonly gate: Gate;
+  readonly config: Config;
+  readonly prover: Prover;
+  readonly publisher: Publisher;
+  /** OAuth, portal and demo, each a function that registers its own routes. */
+  readonly surfaces: readonly ((app: FastifyInstance) => Promise<void> | void)[];
+  readonly logLevel: string;
+}
+
+export interface App {
+  readonly fastify: FastifyInstance;
+  readonly rejected: RejectedCounter;
+}
+
+export async function buildApp(parts: AppParts): Promise<App> {
+  const { config } = parts;
+  const app = fastify({
+    logger: {
+      level: parts.logLevel,
+      serializers: { req: ({ method, routeOptions }) => ({ method, route: routeOptions?.url }) },
+    },
+    disableRequestLogging: true,
+    bodyLimit: config.limits.bodyBytes,
+    requestTimeout: config.limits.requestTimeoutMs,
+    connectionTimeout: config.limits.requestTimeoutMs,
+    trustProxy: config.trustProxy,
+    // Nothing is coerced or dropped in silence: a wrong type or an unknown field is an error.
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, allErrors: false } },
+  });
+  app.setErrorHandler((error, request, reply) =>
+    sendProblem(request, reply, asGatewayError(error), config.publicUrl),
+  );
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(request, reply, new GatewayError('not_found'), config.publicUrl),
+  );
+  const rejected = countRejected(app, parts.gate);
+  harden(app);
+  if (config.limits.requestsPerMinute > 0) {
+    await app.register(rateLimit, {
+      max: config.limits.requestsPerMinute,
+      timeWindow: 60_000,
+      errorResponseBuilder: () => new GatewayError('too_many_requests'),
+    });
+  }
+  await app.register(async (v1) => partnerRoutes(v1, parts), { prefix: '/v1' });
+  await app.register(async (log) => auditorRoutes(log, parts), { prefix: '/log' });
+  for (const surface of parts.surfaces) await app.register(async (scope) => surface(scope));
+  return { fastify: app, rejected };
+}

@@ -1,0 +1,186 @@
+// Opens the parts in order and closes them again. `main` adds the network, `cli` runs single operations.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createKeyring, type Keyring } from './audit/keys.ts';
+import { openLog, type Log } from './audit/log.ts';
+import { createProver, logIdOf, type Prover } from './audit/proof.ts';
+import { createPublisher, createSigner, type Publisher, type Signer } from './audit/publish.ts';
+import { sealKeyName, type Finality, type TrustedChain } from './audit/bundle.ts';
+import type { Chain, FinalityRule } from './chain/chain.ts';
+import { loadArtifact, projectRoot } from './chain/compile.ts';
+import { addressOfKey, deployAnchor, openEvmChain } from './chain/evm.ts';
+import { openLocalChain, type LocalChain } from './chain/local.ts';
+import type { Config } from './config.ts';
+import { createGate, type Gate } from './gate.ts';
+import { loadKeys, type Keys } from './key-files.ts';
+import type { OperationParts } from './operations/parts.ts';
+import { migrateSqlite } from './store/migrate.ts';
+import { openSqlite, type SqliteOptions } from './store/sqlite.ts';
+import type { Store } from './store/store.ts';
+import { setting } from './store/tables.ts';
+import type { System } from './system.ts';
+
+/** Everything but the network and the chain. */
+export interface Core {
+  readonly config: Config;
+  readonly system: System;
+  readonly keys: Keys;
+  readonly store: Store;
+  readonly keyring: Keyring;
+  readonly log: Log;
+  readonly gate: Gate;
+  readonly logSigner: Signer;
+  readonly sealSigner: Signer;
+  readonly publisher: Publisher;
+  readonly prover: Prover;
+  readonly operations: OperationParts;
+  /** Tells the prover which chain to name; null until one is open. */
+  setChain(chain: TrustedChain | null): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface CoreOptions extends Partial<SqliteOptions> {
+  /** Refuses to start on a log that contradicts what was signed. Off only for looking at a damaged copy. */
+  readonly checkLog?: boolean;
+}
+
+export const databaseFile = 'assent.sqlite';
+
+/** @throws GatewayError `log_fork` naming the entry that is missing or changed */
+export async function openCore(config: Config, system: System, options: CoreOptions = {}): Promise<Core> {
+  mkdirSync(config.home, { recursive: true, mode: 0o700 });
+  const keys = loadKeys(join(config.home, 'keys'), system.random);
+  const store = openSqlite(join(config.home, databaseFile), {
+    onFatal: (cause) => {
+      // Durability can no longer be promised. Nothing that waits may be answered, so the process ends here.
+      process.stderr.write(
+        `the disk refused to sync: ${cause instanceof Error ? cause.message : 'unknown'}\n`,
+      );
+      process.exit(70);
+    },
+    ...options,
+  });
+  migrateSqlite(store.raw, join(projectRoot, 'migrations', 'sqlite'));
+  const keyring = createKeyring(keys['wrapping.key'], system.random);
+  const log = await openLog(store, keyring);
+  const logSigner = createSigner(config.origin, keys['log.key']);
+  const sealSigner = createSigner(sealKeyName(config.origin), keys['seal.key']);
+  const publisher = createPublisher({ store, log, signer: logSigner, clock: system.clock });
+  if (options.checkLog !== false) await publisher.check();
+  const gate = createGate({ store, log, keyring, system });
+
+  let trusted: TrustedChain | null | undefined;
+  const chain = async (): Promise<TrustedChain | null> => {
+    if (trusted === undefined) {
+      const rows = await store.read((reader) => reader.db.select().from(setting));
+      const stored = rows.find(({ name }) => name === 'chain')?.value;
+      trusted = stored === undefined ? null : (JSON.parse(stored) as TrustedChain);
+    }
+    return trusted;
+  };
+  const prover = createProver({
+    store,
+    log,
+    keyring,
+    publisher,
+    logSigner,
+    sealSigner,
+    clock: system.clock,
+    chain,
+  });
+  const operations: OperationParts = {
+    gate,
+    keyring,
+    log,
+    read: (work) => store.read(work),
+    system,
+    config,
+    boundingKey: keys['bounding.key'],
+  };
+  return {
+    config,
+    system,
+    keys,
+    store,
+    keyring,
+    log,
+    gate,
+    logSigner,
+    sealSigner,
+    publisher,
+    prover,
+    operations,
+    async setChain(next) {
+      trusted = next;
+      const value = JSON.stringify(next);
+      await store.write(async (tx) => {
+        await tx.db
+          .insert(setting)
+          .values({ name: 'chain', value })
+          .onConflictDoUpdate({ target: setting.name, set: { value } });
+      });
+    },
+    close: () => store.close(),
+  };
+}
+
+export interface OpenChain {
+  readonly chain: Chain;
+  /** JSON-RPC URL a verifier can use. */
+  readonly url: string | undefined;
+  readonly trusted: TrustedChain;
+  close(): Promise<void>;
+}
+
+/** The configured chain with the contract deployed; the local Hardhat chain where none is named. */
+export async function openChain(core: Core): Promise<OpenChain> {
+  const { config, keys, system } = core;
+  const key = `0x${Buffer.from(keys['chain.key']).toString('hex')}`;
+  const logId = logIdOf(config.origin);
+  const artifact = await loadArtifact();
+  let local: LocalChain | undefined;
+  if (config.chainUrl === undefined) {
+    local = await openLocalChain({
+      folder: join(config.home, 'chain'),
+      accountKeys: [key],
+      initialDate: new Date(system.clock.nowMs() - 40 * 86_400_000).toISOString(),
+      clock: system.clock,
+      port: config.chainPort,
+    });
+  }
+  try {
+    const target = local === undefined ? { url: config.chainUrl ?? '' } : { provider: local.provider };
+    const contract =
+      config.chainContract ??
+      (await deployAnchor({ ...target, adminKey: key, artifact, logId, submitter: addressOfKey(key) }))
+        .contract;
+    const finality: FinalityRule = local === undefined ? finalityRule(config) : { kind: 'local' };
+    const chain = await openEvmChain({ ...target, contractAddress: contract, submitterKey: key, finality });
+    const identity = await chain.identity();
+    const trusted: TrustedChain = { ...identity, finality: finalityName(finality) };
+    await core.setChain(trusted);
+    return { chain, url: local?.url ?? config.chainUrl, trusted, close: async () => local?.close() };
+  } catch (error) {
+    await local?.close();
+    throw error;
+  }
+}
+
+function finalityRule(config: Config): FinalityRule {
+  if (config.chainFinality === 'tag') return { kind: 'tag', tag: 'finalized' };
+  if (config.chainFinality === 'instant') return { kind: 'instant' };
+  return { kind: 'confirmations', blocks: config.chainFinality };
+}
+
+function finalityName(rule: FinalityRule): Finality {
+  switch (rule.kind) {
+    case 'local':
+      return 'local';
+    case 'instant':
+      return 'instant';
+    case 'tag':
+      return rule.tag === 'finalized' ? 'finalized' : 'safe';
+    case 'confirmations':
+      return `confirmations:${rule.blocks}`;
+  }
+}

@@ -1,0 +1,183 @@
+// What partner apps and analysts ask for: /v1.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import { dataScopes, isCategory, isPurpose, scopeOf } from '../consent/vocabulary.ts';
+import { GatewayError } from '../errors.ts';
+import { Refusal, type Released } from '../gate.ts';
+import { staffOfToken } from '../operations/accounts.ts';
+import { askPrivately, questions } from '../operations/dp-query.ts';
+import type { OperationParts } from '../operations/parts.ts';
+import { readData, type Identified } from '../operations/read-data.ts';
+import type { Recommender } from '../operations/recommend.ts';
+import { pageRows } from '../operations/rows.ts';
+import type { Tx } from '../store/store.ts';
+import { isStaffToken, presentedToken, staffCaller, type Presented } from './caller.ts';
+import { asGatewayError, sendProblem } from './problem.ts';
+
+export interface PartnerRoutes {
+  readonly parts: OperationParts;
+  readonly recommender: Recommender;
+  /** Checks whatever a DPoP token needs of this request, before the transaction; returns its key's thumbprint. */
+  readonly proveDpop: (request: FastifyRequest, presented: Presented) => Promise<string | undefined>;
+  /** Reads token, grant and partner in the gate's transaction. @throws GatewayError `invalid_token` */
+  readonly identify: (
+    tx: Tx,
+    presented: Presented,
+    jkt: string | undefined,
+  ) => Promise<Identified & { scopes: readonly string[] }>;
+}
+
+const dpBody = Type.Object(
+  {
+    question: Type.String({ maxLength: 64 }),
+    epsilon: Type.Union([Type.String({ maxLength: 32 }), Type.Number()]),
+    idempotency_key: Type.String({ minLength: 8, maxLength: 128 }),
+  },
+  { additionalProperties: false },
+);
+
+export function partnerRoutes(app: FastifyInstance, routes: PartnerRoutes): void {
+  const { parts, recommender } = routes;
+  const baseUrl = parts.config.publicUrl;
+
+  app.setErrorHandler((error, request, reply) => {
+    const known = asGatewayError(error);
+    if (!(known instanceof Refusal)) return sendProblem(request, reply, known, baseUrl);
+    receiptHeaders(reply, known);
+    return sendProblem(request, reply, known, baseUrl, askAgain(known, baseUrl));
+  });
+
+  app.get<{ Params: { category: string }; Querystring: Record<string, string> }>(
+    '/data/:category',
+    async (request, reply) => {
+      const { category } = request.params;
+      const { purpose, offset, limit, ...unknown } = request.query;
+      refuseUnknown(unknown);
+      if (!isCategory(category))
+        throw new GatewayError('unknown_category', undefined, { details: { category } });
+      if (!isPurpose(purpose))
+        throw new GatewayError('unknown_purpose', 'name a purpose: ?purpose=recommendation');
+      if (!dataScopes.includes(scopeOf(category, purpose))) throw new GatewayError('unknown_scope');
+      const presented = presentedToken(request);
+      const jkt = await routes.proveDpop(request, presented);
+      const released = await readData(parts.gate, (tx) => routes.identify(tx, presented, jkt), {
+        category,
+        purpose,
+        offset: wholeNumber(offset, 0, 1_000_000, 'offset'),
+        limit: wholeNumber(limit, pageRows, pageRows, 'limit'),
+      });
+      receiptHeaders(reply, released);
+      return {
+        category,
+        purpose,
+        attributes: released.value.attributes.map(({ name, value }) => ({ name, value })),
+        events: released.value.events.map(({ item, title, kind, value, atMs }) => ({
+          item,
+          title,
+          kind,
+          value,
+          at: new Date(atMs).toISOString(),
+        })),
+      };
+    },
+  );
+
+  app.get('/recommendations', async (request, reply) => {
+    refuseUnknown(request.query as Record<string, unknown>);
+    const presented = presentedToken(request);
+    const jkt = await routes.proveDpop(request, presented);
+    const released = await recommender.recommend((tx) => routes.identify(tx, presented, jkt));
+    receiptHeaders(reply, released);
+    return {
+      model_run: released.value.run,
+      recommendations: released.value.recommendations.map(({ item, title, score, because }) => ({
+        item,
+        title,
+        score,
+        because: because.map((reason) => ({ item: reason.item, title: reason.title, share: reason.share })),
+      })),
+    };
+  });
+
+  app.get('/dp/questions', async () => ({
+    questions: Object.entries(questions).map(([question, { category, groups, groupsPerPerson }]) => ({
+      question,
+      category,
+      groups,
+      groups_per_person: groupsPerPerson,
+      unit: 'people',
+    })),
+    epsilon_limit: parts.config.limits.epsilonPerQuery,
+  }));
+
+  app.post<{ Body: { question: string; epsilon: string | number; idempotency_key: string } }>(
+    '/dp/query',
+    { schema: { body: dpBody } },
+    async (request, reply) => {
+      const presented = presentedToken(request);
+      const caller = await analystOrPartner(request, presented);
+      const { question, epsilon, idempotency_key: idempotencyKey } = request.body;
+      const released = await askPrivately(parts, caller, {
+        question,
+        epsilon: String(epsilon),
+        idempotencyKey,
+      });
+      receiptHeaders(reply, released);
+      return released.value;
+    },
+  );
+
+  async function analystOrPartner(
+    request: FastifyRequest,
+    presented: Presented,
+  ): Promise<Identified['caller']> {
+    if (isStaffToken(presented)) return staffCaller(await staffOfToken(parts, presented.token));
+    const jkt = await routes.proveDpop(request, presented);
+    const found = await parts.read((reader) => routes.identify(reader as Tx, presented, jkt));
+    if (!found.scopes.includes('dp:query')) throw new GatewayError('insufficient_scope');
+    return found.caller;
+  }
+}
+
+/** Entry, leaf hash and decision of what was just done, so that the caller can ask for its proof. */
+function receiptHeaders(
+  reply: FastifyReply,
+  released: Pick<Released<unknown>, 'receipt' | 'decisionId'>,
+): void {
+  void reply.headers({
+    'assent-entry': String(released.receipt.number),
+    'assent-leaf': Buffer.from(released.receipt.leafHash).toString('hex'),
+    'assent-decision': released.decisionId,
+    'cache-control': 'no-store',
+  });
+}
+
+/** Where a partner can ask the person again, when asking can help. */
+function askAgain(refusal: Refusal, baseUrl: string): Record<string, unknown> {
+  if (refusal.code !== 'consent_required' || refusal.request.caller.kind !== 'partner') return {};
+  const url = new URL(`${baseUrl}/oidc/auth`);
+  url.searchParams.set('client_id', refusal.request.caller.id);
+  url.searchParams.set(
+    'scope',
+    [
+      'openid',
+      ...refusal.request.categories.map((category) => scopeOf(category, refusal.request.purpose)),
+    ].join(' '),
+  );
+  url.searchParams.set('prompt', 'consent');
+  return { ask_again: url.toString() };
+}
+
+function refuseUnknown(unknown: Record<string, unknown>): void {
+  const [name] = Object.keys(unknown);
+  if (name !== undefined)
+    throw new GatewayError('unknown_field', `there is no parameter ${JSON.stringify(name.slice(0, 40))}`);
+}
+
+function wholeNumber(text: string | undefined, fallback: number, most: number, name: string): number {
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (!/^\d{1,9}$/.test(text) || value > most)
+    throw new GatewayError('malformed_request', `${name} is a whole number up to ${most}`);
+  return value;
+}

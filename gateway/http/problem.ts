@@ -1,0 +1,83 @@
+// GatewayError → problem+json (RFC 9457). The only place that turns codes into answers for programs.
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { errorCodes, GatewayError, type ErrorCode } from '../errors.ts';
+
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly code: ErrorCode;
+  readonly detail?: string;
+  readonly [extension: string]: unknown;
+}
+
+/** Any error as one with a code: what Fastify and the validator throw has codes of its own. */
+export function asGatewayError(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error;
+  const fastify = error as Partial<FastifyError>;
+  switch (fastify.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new GatewayError('body_too_large');
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new GatewayError('unsupported_media_type');
+    case 'FST_ERR_VALIDATION':
+      return new GatewayError(isUnknownField(error) ? 'unknown_field' : 'malformed_request', fastify.message);
+    default:
+  }
+  if (fastify.statusCode === 429) return new GatewayError('too_many_requests');
+  if (fastify.statusCode !== undefined && fastify.statusCode >= 400 && fastify.statusCode < 500) {
+    return new GatewayError('malformed_request', 'the request could not be read');
+  }
+  return new GatewayError('internal', undefined, { cause: error });
+}
+
+function isUnknownField(error: unknown): boolean {
+  const { validation } = error as { validation?: { keyword?: string }[] };
+  return validation?.some(({ keyword }) => keyword === 'additionalProperties') ?? false;
+}
+
+/** What a caller is told. The message of an internal error is not. */
+export function problemOf(error: GatewayError, baseUrl: string): Problem {
+  const { status, title } = errorCodes[error.code];
+  return {
+    type: `${baseUrl}/problems/${error.code}`,
+    title,
+    status,
+    code: error.code,
+    ...(status < 500 && error.message !== title ? { detail: error.message } : {}),
+    ...(status < 500 ? error.details : {}),
+  };
+}
+
+export function sendProblem(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  error: GatewayError,
+  baseUrl: string,
+  more: Readonly<Record<string, unknown>> = {},
+): FastifyReply {
+  // The log line has the code and the route's pattern, never the URL: it may carry a query string.
+  const line = { code: error.code, route: request.routeOptions.url };
+  if (error.status >= 500)
+    request.log.error({ ...line, cause: describe(error.cause ?? error) }, 'request failed');
+  else request.log.info(line, 'request refused');
+  if (error.status === 401) void reply.header('www-authenticate', challenge(error.code));
+  return reply
+    .status(error.status)
+    .type('application/problem+json')
+    .send(JSON.stringify({ ...problemOf(error, baseUrl), ...more }));
+}
+
+function challenge(code: ErrorCode): string {
+  return code === 'invalid_token' ? 'Bearer error="invalid_token"' : 'Bearer';
+}
+
+/** Name, code and stack of a cause; its message may hold data, so only known shapes keep it. */
+function describe(cause: unknown): Record<string, unknown> {
+  if (!(cause instanceof Error)) return { kind: typeof cause };
+  return {
+    name: cause.name,
+    message: cause.message.slice(0, 300),
+    stack: cause.stack?.split('\n').slice(1, 6),
+  };
+}
