@@ -1,11 +1,11 @@
 // Existing consent records enter as consent events with method `migrated`. Without them nobody has consented to anything.
 import { eq } from 'drizzle-orm';
-import { readTable } from '../../engine/index.ts';
 import { turnSwitch } from '../consent/switches.ts';
 import { isCategory, isPurpose, isSwitchRecipient } from '../consent/vocabulary.ts';
 import { GatewayError } from '../errors.ts';
 import { person as personTable } from '../store/tables.ts';
 import { staffRequest } from './accounts.ts';
+import { readConsentFile } from './consent-file.ts';
 import type { OperationParts } from './parts.ts';
 
 export interface ConsentRecord {
@@ -53,7 +53,7 @@ export async function importConsents(
 ): Promise<ConsentImport> {
   const byPerson = new Map<string, { record: ConsentRecord; line: number }[]>();
   const rejected: { line: number; code: string }[] = [];
-  for await (const { line, fields, code } of readTable({ format, columns: consentColumns }, records)) {
+  for await (const { line, fields, code } of readConsentFile(format, consentColumns, records)) {
     const record = fields as unknown as ConsentRecord;
     const problem = code ?? problemOf(record, parts.system.clock.nowMs());
     if (problem !== undefined) {

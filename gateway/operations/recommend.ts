@@ -4,8 +4,8 @@ import {
   deserializeModel,
   openItemIndex,
   recommend as recommendItems,
+  type AlsModel,
   type ItemIndex,
-  type RecommenderModel,
 } from '../../engine/index.ts';
 import type { Recipient } from '../consent/vocabulary.ts';
 import { GatewayError } from '../errors.ts';
@@ -41,7 +41,7 @@ export interface Recommender {
 }
 
 export function createRecommender(parts: OperationParts): Recommender {
-  let loaded: { run: string; model: RecommenderModel; index: ItemIndex } | undefined;
+  let loaded: { run: string; model: AlsModel; index: ItemIndex } | undefined;
 
   /** The newest model; read in the transaction, so that a model dropped by an erasure is not served from memory. */
   async function newestModel(tx: Tx): Promise<NonNullable<typeof loaded>> {

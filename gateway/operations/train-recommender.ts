@@ -1,7 +1,8 @@
 // Trains the recommender on the people whose switches allow it, and on nobody else.
 import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { eq } from 'drizzle-orm';
-import { serializeModel, trainAls, type RecommenderModel } from '../../engine/index.ts';
+import { defaultAlsOptions, serializeModel, trainAls } from '../../engine/index.ts';
 import type { Caller } from '../consent/vocabulary.ts';
 import type { ReleasedRun } from '../gate.ts';
 import { item, model as modelTable, run as runTable } from '../store/tables.ts';
@@ -14,18 +15,9 @@ export interface TrainingManifest {
   readonly rows: number;
   readonly items: number;
   readonly parameters: { readonly factors: number; readonly sweeps: number };
-  /** SHA-256 of the stored model, hex. */
-  readonly model: string;
+  /** SHA-256 of the stored model, hex; null when there was nothing to learn from. */
+  readonly model: string | null;
 }
-
-/** engine.md section 1.3: implicit ALS on ML-100K reached nDCG@10 0.487 with these. */
-const parameters = {
-  factors: 32,
-  sweeps: 12,
-  regularisation: 0.02,
-  unobservedWeight: 0.3,
-  frequencyExponent: 1,
-} as const;
 
 export const recommendationUse = {
   purpose: 'recommendation',
@@ -52,35 +44,33 @@ export function trainRecommender(
           events: await readEventsOfMany(permits, reader, 'browsing'),
           items: (await reader.db.select({ key: item.key }).from(item)).map(({ key }) => key),
         }));
-        const trained: RecommenderModel = await trainAls({
-          ...parameters,
+        const trained = await trainAls({
           events: events.map(({ person, item: key }) => ({ person, item: key, weight: 1 })),
           items,
           random: parts.system.random,
+          pause: () => setImmediate(),
         });
-        return {
-          bytes: serializeModel(trained),
-          rows: events.length,
-          items: items.length,
-          people: permits.size,
-        };
+        const bytes = trained.status === 'trained' ? serializeModel(trained.model) : undefined;
+        return { bytes, rows: trained.rows, items: items.length, people: permits.size };
       },
       async finish(tx, result, _started, run) {
         const manifest: TrainingManifest = {
           people: result.people,
           rows: result.rows,
           items: result.items,
-          parameters: { factors: parameters.factors, sweeps: parameters.sweeps },
-          model: createHash('sha256').update(result.bytes).digest('hex'),
+          parameters: { factors: defaultAlsOptions.factors, sweeps: defaultAlsOptions.sweeps },
+          model: result.bytes === undefined ? null : createHash('sha256').update(result.bytes).digest('hex'),
         };
         // Only the newest model is kept: an older one was trained on people who may have left since.
         await tx.db.delete(modelTable).where(eq(modelTable.kind, 'recommender'));
-        await tx.db.insert(modelTable).values({
-          run: run.id,
-          kind: 'recommender',
-          bytes: Buffer.from(result.bytes),
-          madeMs: parts.system.clock.nowMs(),
-        });
+        if (result.bytes !== undefined) {
+          await tx.db.insert(modelTable).values({
+            run: run.id,
+            kind: 'recommender',
+            bytes: Buffer.from(result.bytes),
+            madeMs: parts.system.clock.nowMs(),
+          });
+        }
         await tx.db
           .update(runTable)
           .set({ manifest: JSON.stringify(manifest) })
