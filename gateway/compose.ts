@@ -11,6 +11,7 @@ import { loadArtifact, projectRoot } from './chain/compile.ts';
 import { addressOfKey, deployAnchor, openEvmChain } from './chain/evm.ts';
 import { openLocalChain, type LocalChain } from './chain/local.ts';
 import type { Config } from './config.ts';
+import { ensureNotices } from './consent/notices.ts';
 import { createGate, type Gate } from './gate.ts';
 import { loadKeys, type Keys } from './key-files.ts';
 import type { OperationParts } from './operations/parts.ts';
@@ -68,6 +69,7 @@ export async function openCore(config: Config, system: System, options: CoreOpti
   const publisher = createPublisher({ store, log, signer: logSigner, clock: system.clock });
   if (options.checkLog !== false) await publisher.check();
   const gate = createGate({ store, log, keyring, system });
+  await store.write((tx) => ensureNotices(tx, system.clock.nowMs()));
 
   let trusted: TrustedChain | null | undefined;
   const chain = async (): Promise<TrustedChain | null> => {

@@ -1,0 +1,171 @@
+// Starts the gateway: config → parts → chain → demo world → application → listen → graceful stop.
+import { createAnchorer } from './audit/anchor.ts';
+import { buildApp } from './app.ts';
+import { openChain, openCore, type Core, type OpenChain } from './compose.ts';
+import { isLoopback, loadConfig, variables, type Config } from './config.ts';
+import { demoSurface } from './demo/routes.ts';
+import { ensureDemoWorld } from './demo/world.ts';
+import { GatewayError } from './errors.ts';
+import { deleteExpired } from './oauth/adapter.ts';
+import { oauthSurface } from './oauth/surface.ts';
+import { expireQuarantine } from './operations/import-data.ts';
+import { createRecommender } from './operations/recommend.ts';
+import { portalSurface } from './portal/surface.ts';
+import { realSystem } from './system.ts';
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+async function start(): Promise<void> {
+  const config = loadConfig({ ...process.env, ...fromArguments(process.argv.slice(2)) });
+  const begun = performance.now();
+  say('Assent is starting');
+  const core = await openCore(config, realSystem);
+  const closing: (() => Promise<unknown>)[] = [() => core.close()];
+  const stop = async (): Promise<void> => {
+    for (const close of closing.splice(0).reverse()) await close();
+  };
+  try {
+    const chain = await openChain(core);
+    closing.push(() => chain.close());
+    await serve(core, chain, closing, begun);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      say(`\n${signal}: stopping`);
+      void stop().then(
+        () => process.exit(0),
+        () => process.exit(1),
+      );
+    });
+  }
+}
+
+async function serve(core: Core, open: OpenChain, closing: (() => Promise<unknown>)[], begun: number): Promise<void> {
+  const { config, store, log, publisher, gate, system, operations } = core;
+  const anchorer = await createAnchorer({ store, log, publisher, chain: open.chain, origin: config.origin, clock: system.clock });
+  await anchorer.check();
+  const abandoned = await gate.closeAbandoned();
+  if (abandoned > 0) say(`closed ${abandoned} piece(s) of work that a stop had interrupted`);
+  const world = await ensureDemoWorld(core, { say });
+
+  const oauth = oauthSurface(core);
+  const recommender = createRecommender(operations);
+  const app = await buildApp({
+    parts: operations,
+    recommender,
+    gate,
+    config,
+    prover: core.prover,
+    publisher,
+    proveDpop: oauth.proveDpop,
+    identify: oauth.identify,
+    logLevel: 'warn',
+    surfaces: [
+      oauth.routes,
+      portalSurface(core, { recommender, oauth, isDemo: world === 'demo' }),
+      ...(world === 'demo' && isLoopback(config.host) ? [demoSurface(core, oauth)] : []),
+    ],
+  });
+  closing.push(() => app.fastify.close());
+
+  const rounds = [
+    every(config.checkpointEveryMs, 'checkpoint', () => publisher.publish()),
+    every(config.anchorEveryMs, 'anchor', () => anchorer.anchor()),
+    every(60_000, 'rejected requests', () => app.rejected.flush()),
+    every(600_000, 'sweep', async () => {
+      await deleteExpired(store, system.clock.nowMs());
+      await expireQuarantine(operations);
+    }),
+  ];
+  closing.push(async () => {
+    for (const round of rounds) await round.stop();
+    await app.rejected.flush();
+    await publisher.publish();
+  });
+  await publisher.publish();
+  await anchorer.anchor().catch((error: unknown) => say(`the first anchor has to wait: ${messageOf(error)}`));
+  await app.fastify.listen({ host: config.host, port: config.port });
+  greet(config, open, world, Math.round(performance.now() - begun));
+}
+
+/** Repeats a piece of work, one at a time; a failure is said and tried again, it never stops the log. */
+function every(delayMs: number, name: string, work: () => Promise<unknown>): { stop(): Promise<void> } {
+  let stopped = false;
+  let failures = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> = Promise.resolve();
+  const round = async (): Promise<void> => {
+    try {
+      await work();
+      failures = 0;
+    } catch (error) {
+      failures += 1;
+      process.stderr.write(`${name} failed (${failures}): ${messageOf(error)}\n`);
+    }
+    // Back-off up to 16 times the usual delay: a dead chain is not asked every second for a day.
+    if (!stopped) plan(delayMs * Math.min(2 ** failures, 16));
+  };
+  const plan = (afterMs: number): void => {
+    timer = setTimeout(() => (running = round()), afterMs);
+  };
+  plan(delayMs);
+  return {
+    async stop() {
+      stopped = true;
+      clearTimeout(timer);
+      await running;
+    },
+  };
+}
+
+function greet(config: Config, open: OpenChain, world: 'demo' | 'real', tookMs: number): void {
+  say(`
+Assent is ready (${tookMs} ms)
+
+  portal              ${config.publicUrl}/
+${world === 'demo' ? `  demo, all doors     ${config.publicUrl}/demo\n` : ''}  check a proof       ${config.publicUrl}/verify
+  OAuth issuer        ${config.publicUrl}/oidc
+  chain (JSON-RPC)    ${open.url ?? 'none'}
+  contract            ${open.trusted.contract}
+  data folder         ${config.home}
+
+Not for production as it is:
+${config.chainUrl === undefined ? '  - the local chain: whoever has this folder can rebuild it; name another with ASSENT_CHAIN_URL\n' : ''}  - keys lie in files beside the data; keep ${config.home}/keys apart from backups of the data
+${world === 'demo' ? '  - the demo world: invented people, doors without passwords; `npm start -- --empty --home DIR` starts without it\n' : ''}
+Ctrl-C stops it; a second start goes on where this one stopped.`);
+}
+
+/** `--empty`, `--home DIR` and `--port N` stand for their variables. */
+function fromArguments(given: readonly string[]): Record<string, string> {
+  const found: Record<string, string> = {};
+  const names: Record<string, keyof typeof variables> = { '--home': 'ASSENT_HOME', '--port': 'PORT', '--host': 'HOST' };
+  for (let at = 0; at < given.length; at++) {
+    const argument = given[at] ?? '';
+    const [flag = '', inline] = argument.split('=', 2);
+    const name = names[flag];
+    if (argument === '--empty') found['ASSENT_EMPTY'] = '1';
+    else if (name !== undefined) found[name] = inline ?? given[++at] ?? '';
+    else throw new GatewayError('config_invalid', `unknown argument ${flag}; known: --empty --home DIR --port N --host ADDRESS`);
+  }
+  return found;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'unknown';
+}
+
+start().catch((error: unknown) => {
+  const code = error instanceof GatewayError ? error.code : 'internal';
+  process.stderr.write(`Assent did not start (${code}): ${messageOf(error)}\n`);
+  if (code === 'log_fork') {
+    process.stderr.write(
+      'The log was changed outside the gateway, or an old backup was put back. Restore the newest data folder, or start\n' +
+        'with a new --home; whoever holds the trust file and a later head will see the difference.\n',
+    );
+  }
+  if (!(error instanceof GatewayError) && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  process.exit(1);
+});
