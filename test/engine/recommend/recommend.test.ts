@@ -45,9 +45,11 @@ describe('recommend', () => {
   it('names only the person’s own items as reasons, three at most, largest first', () => {
     const rows = ['a1', 'a2', 'a3', 'a4', 'b1'].map((item) => ({ item }));
     for (const { reasons } of recommend(model, index, rows, 5)) {
-      expect(reasons).toHaveLength(3);
+      expect(reasons.length).toBeGreaterThan(0);
+      expect(reasons.length).toBeLessThan(4);
       expect(reasons.every(({ item }) => /^a[1-4]$/.test(item))).toBe(true);
-      expect(reasons[0]!.contribution).toBeGreaterThanOrEqual(reasons[2]!.contribution);
+      const sizes = reasons.map(({ contribution }) => contribution);
+      expect(sizes).toEqual(sizes.toSorted((a, b) => b - a));
     }
   });
 
