@@ -1,0 +1,21 @@
+// Comfort only: every page works without this.
+
+// A flip reloads the page; keep the place and the focus where the person was.
+const key = 'assent-place';
+
+for (const form of document.querySelectorAll('form.switch-form')) {
+  form.addEventListener('submit', () => {
+    const name = form.querySelector('button').getAttribute('aria-label');
+    sessionStorage.setItem(key, JSON.stringify({ path: location.pathname, y: scrollY, name }));
+  });
+}
+
+const place = JSON.parse(sessionStorage.getItem(key) ?? 'null');
+sessionStorage.removeItem(key);
+if (place !== null && place.path === location.pathname) {
+  scrollTo({ top: place.y, behavior: 'instant' });
+  const button = [...document.querySelectorAll('button.switch')].find(
+    (candidate) => candidate.getAttribute('aria-label') === place.name,
+  );
+  button?.focus({ preventScroll: true });
+}

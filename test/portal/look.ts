@@ -1,0 +1,135 @@
+// Renders every page with sample data, takes pictures at two widths in both languages, and runs axe on each.
+// node test/portal/look.ts [name…]; pictures go to test/screenshots/ (ignored by git). Exit code 1 when axe finds something.
+import { createServer } from 'node:http';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import chromium from '@sparticuz/chromium';
+import { chromium as playwright, type Page } from 'playwright-core';
+import { langs, type Lang } from '../../gateway/portal/messages/pick.ts';
+import { verifyPage } from '../../gateway/portal/pages/verify.ts';
+import { contextFor, samples } from './samples.ts';
+import { verifierStandIn } from './verifier-stand-in.ts';
+
+const require = createRequire(import.meta.url);
+const root = new URL('../..', import.meta.url).pathname;
+const assets = join(root, 'gateway/portal/assets');
+const out = join(root, 'test/screenshots');
+const axeSource = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+const fontFolder = join(require.resolve('@fontsource/noto-sans-sc/package.json'), '..');
+const fontCss = ['400', '500', '600', '700'].map((weight) => readFileSync(join(fontFolder, `${weight}.css`), 'utf8')).join('\n');
+// Chinese quotation marks are wide; the last faces win, so English pages get the narrow ones.
+const fontCssLatin = ['400', '500', '600', '700'].map((weight) => readFileSync(join(fontFolder, `latin-${weight}.css`), 'utf8')).join('\n');
+const policy = `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'`;
+
+const only = process.argv.slice(2);
+const findings: string[] = [];
+mkdirSync(out, { recursive: true });
+
+const server = createServer((request, response) => {
+  const url = new URL(request.url ?? '/', 'http://localhost');
+  const type = (name: string) =>
+    name.endsWith('.css') ? 'text/css' : name.endsWith('.js') ? 'text/javascript' : name.endsWith('.svg') ? 'image/svg+xml' : 'font/woff2';
+  if (url.pathname.startsWith('/assets/')) {
+    const name = url.pathname.slice('/assets/'.length);
+    response.setHeader('content-type', type(name)).end(readFileSync(join(assets, name)));
+  } else if (url.pathname.startsWith('/files/')) {
+    response.setHeader('content-type', 'font/woff2').setHeader('access-control-allow-origin', '*');
+    response.end(readFileSync(join(fontFolder, url.pathname)));
+  } else {
+    const [, lang, name] = url.pathname.split('/') as [string, Lang, string];
+    response.setHeader('content-type', 'text/html; charset=utf-8');
+    if (name === 'verify') {
+      const made = verifyPage(verifyAssets(), lang);
+      response.setHeader('content-security-policy', made.policy).end(made.page.toString());
+      return;
+    }
+    const sample = samples.find((candidate) => candidate.name === name);
+    if (sample === undefined) return void response.writeHead(404).end();
+    response.setHeader('content-security-policy', policy).end(sample.render(contextFor(sample, lang)).toString());
+  }
+});
+
+function verifyAssets() {
+  return {
+    stylesheet: readFileSync(join(assets, 'portal.css'), 'utf8'),
+    script: readFileSync(join(assets, 'verify-page.js'), 'utf8'),
+    importMap: { imports: { 'assent/verify': `data:text/javascript,${encodeURIComponent(verifierStandIn)}` } },
+  };
+}
+
+await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+const address = server.address();
+if (address === null || typeof address === 'string') throw new Error('no port');
+const base = `http://127.0.0.1:${address.port}`;
+const browser = await playwright.launch({
+  executablePath: await chromium.executablePath(),
+  // In one process the browser dies with its first closed context.
+  args: [...chromium.args.filter((arg) => arg !== '--single-process'), '--disable-background-networking', '--no-first-run'],
+  headless: true,
+});
+
+try {
+  for (const lang of langs) {
+    for (const width of [1200, 360]) {
+      for (const scheme of ['light', 'dark'] as const) {
+        const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme: scheme, bypassCSP: true });
+        const page = await context.newPage();
+        page.on('pageerror', (error) => findings.push(`${page.url()}: ${error.message}`));
+        for (const { name } of [...samples, { name: 'verify' }]) {
+          if (only.length > 0 && !only.includes(name)) continue;
+          // In the dark only colours differ, so one width is enough.
+          if (scheme === 'dark' && width === 360) continue;
+          await look(page, name, lang, width, scheme);
+        }
+        await context.close();
+      }
+    }
+  }
+} finally {
+  await browser.close();
+  server.close();
+}
+
+for (const finding of findings) process.stdout.write(`${finding}\n`);
+process.stdout.write(`${findings.length} findings\n`);
+process.exitCode = findings.length === 0 ? 0 : 1;
+
+async function look(page: Page, name: string, lang: Lang, width: number, scheme: string): Promise<void> {
+  const label = `${name}-${lang}-${width}${scheme === 'dark' ? '-dark' : ''}`;
+  await page.goto(`${base}/${lang}/${name}`);
+  // The pictures need Chinese glyphs; the portal itself uses the fonts of the system it is looked at on.
+  const latin = lang === 'en' ? fontCssLatin : '';
+  await page.addStyleTag({ content: (fontCss + latin).replaceAll('url(./files/', `url(${base}/files/`) });
+  await page.evaluate(() => document.documentElement.style.setProperty('--sans', "'Noto Sans SC', sans-serif"));
+  if (name === 'verify') await pressVerify(page, label);
+  await page.evaluate(async () => {
+    await document.fonts.ready;
+  });
+  await inspect(page, label);
+}
+
+async function pressVerify(page: Page, label: string): Promise<void> {
+  const file = (name: string) => ({ name, mimeType: 'application/json', buffer: Buffer.from(`{"leaf":"${'q'.repeat(64)}"}`) });
+  await page.setInputFiles('#bundle', file('entry-18442.json'));
+  await page.setInputFiles('#trust', file('trust-2026-11.json'));
+  await page.click('#verify:not([disabled])');
+  await inspect(page, `${label}-holds`);
+  await page.click('#change');
+}
+
+async function inspect(page: Page, label: string): Promise<void> {
+  await page.screenshot({ path: join(out, `${label}.png`), fullPage: true });
+  writeFileSync(join(out, `${label}.html`), await page.content());
+  await page.evaluate(axeSource);
+  const violations = await page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: { run: (options: object) => Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }> };
+    };
+    const result = await axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] });
+    return result.violations.map((v) => `${v.id}: ${v.nodes.map((n) => `${n.html.slice(0, 160)} ${n.failureSummary}`).join(' | ')}`);
+  });
+  findings.push(...violations.map((violation) => `${label} ${violation}`));
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  if (overflow > 0) findings.push(`${label} scrolls sideways by ${overflow}px`);
+}
