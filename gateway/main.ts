@@ -43,9 +43,21 @@ async function start(): Promise<void> {
   }
 }
 
-async function serve(core: Core, open: OpenChain, closing: (() => Promise<unknown>)[], begun: number): Promise<void> {
+async function serve(
+  core: Core,
+  open: OpenChain,
+  closing: (() => Promise<unknown>)[],
+  begun: number,
+): Promise<void> {
   const { config, store, log, publisher, gate, system, operations } = core;
-  const anchorer = await createAnchorer({ store, log, publisher, chain: open.chain, origin: config.origin, clock: system.clock });
+  const anchorer = await createAnchorer({
+    store,
+    log,
+    publisher,
+    chain: open.chain,
+    origin: config.origin,
+    clock: system.clock,
+  });
   await anchorer.check();
   const abandoned = await gate.closeAbandoned();
   if (abandoned > 0) say(`closed ${abandoned} piece(s) of work that a stop had interrupted`);
@@ -141,14 +153,22 @@ Ctrl-C stops it; a second start goes on where this one stopped.`);
 /** `--empty`, `--home DIR` and `--port N` stand for their variables. */
 function fromArguments(given: readonly string[]): Record<string, string> {
   const found: Record<string, string> = {};
-  const names: Record<string, keyof typeof variables> = { '--home': 'ASSENT_HOME', '--port': 'PORT', '--host': 'HOST' };
+  const names: Record<string, keyof typeof variables> = {
+    '--home': 'ASSENT_HOME',
+    '--port': 'PORT',
+    '--host': 'HOST',
+  };
   for (let at = 0; at < given.length; at++) {
     const argument = given[at] ?? '';
     const [flag = '', inline] = argument.split('=', 2);
     const name = names[flag];
     if (argument === '--empty') found['ASSENT_EMPTY'] = '1';
     else if (name !== undefined) found[name] = inline ?? given[++at] ?? '';
-    else throw new GatewayError('config_invalid', `unknown argument ${flag}; known: --empty --home DIR --port N --host ADDRESS`);
+    else
+      throw new GatewayError(
+        'config_invalid',
+        `unknown argument ${flag}; known: --empty --home DIR --port N --host ADDRESS`,
+      );
   }
   return found;
 }
