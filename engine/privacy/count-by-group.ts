@@ -1,6 +1,6 @@
 // How many people are in each group, differentially private under adding or removing one person with all their rows.
 // The answer has one value for every public group, empty ones too; nothing else depends on the rows.
-import { createHmac } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { EngineError, type Random } from '../types.ts';
 import { poolBits } from './bits.ts';
 import { addLaplaceNoise, type LaplacePlan, parseEpsilon, planLaplace } from './mechanism.ts';
@@ -88,11 +88,12 @@ export function boundedCounts(
 ): number[] {
   if (boundingKey.length < 16)
     throw new EngineError('invalid_argument', 'The bounding key needs 16 bytes or more');
+  const keyHex = Buffer.from(boundingKey).toString('hex');
   const indexOf = new Map(plan.groups.map((group, index) => [group, index]));
   const counts = plan.groups.map(() => 0);
   for (const [person, groups] of groupsOfEachPerson(rows, indexOf)) {
     if (typeof groups === 'number') counts[groups]! += 1;
-    else for (const index of keepGroups(person, groups, plan, boundingKey)) counts[index]! += 1;
+    else for (const index of keepGroups(person, groups, plan, keyHex)) counts[index]! += 1;
   }
   return counts;
 }
@@ -115,18 +116,19 @@ function keepGroups(
   person: string,
   groups: ReadonlySet<number>,
   plan: Pick<CountPlan, 'groups' | 'l0'>,
-  boundingKey: Uint8Array,
+  keyHex: string,
 ): number[] {
   if (groups.size <= plan.l0) return [...groups];
   const ranked = [...groups].map((index) => ({
     index,
-    rank: keyedRank(boundingKey, person, plan.groups[index]!),
+    rank: keyedRank(keyHex, person, plan.groups[index]!),
   }));
-  ranked.sort((a, b) => Buffer.compare(a.rank, b.rank));
+  ranked.sort((a, b) => (a.rank < b.rank ? -1 : 1));
   return ranked.slice(0, plan.l0).map(({ index }) => index);
 }
 
-function keyedRank(key: Uint8Array, person: string, group: string): Buffer {
-  // The length keeps ("ab", "c") apart from ("a", "bc").
-  return createHmac('sha256', key).update(`${person.length}:${person}${group}`, 'utf8').digest();
+function keyedRank(key: string, person: string, group: string): string {
+  // The length keeps ("ab", "c") apart from ("a", "bc"). A plain hash after a fixed-length key suffices: nobody sees the
+  // ranks, and the privacy proof needs only that they depend on nobody else. HMAC took ten times as long.
+  return hash('sha256', `${key}${person.length}:${person}${group}`, 'hex');
 }
