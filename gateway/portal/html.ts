@@ -40,7 +40,9 @@ export function link(target: string): string {
 
 /** A data block that scripts read; `<` is written as an escape so that the block cannot be closed from inside. */
 export function dataBlock(id: string, value: unknown): Html {
-  const json = JSON.stringify(value).replaceAll('<', String.raw`\u003c`).replaceAll('\u2028', String.raw`\u2028`);
+  const json = JSON.stringify(value)
+    .replaceAll('<', String.raw`\u003c`)
+    .replaceAll('\u2028', String.raw`\u2028`);
   return html`<script type="application/json" id="${id}">
     ${trusted(json)}
   </script>`;

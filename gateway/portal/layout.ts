@@ -47,7 +47,13 @@ function demoBanner(ctx: PageContext): Html {
 }
 
 /** Two leaves that meet in a root: the tree of the log, and a tick lying on its side. */
-export const brandMark = html`<svg viewBox="0 0 28 28" width="28" height="28" aria-hidden="true" focusable="false">
+export const brandMark = html`<svg
+  viewBox="0 0 28 28"
+  width="28"
+  height="28"
+  aria-hidden="true"
+  focusable="false"
+>
   <rect class="ground" x="1" y="1" width="26" height="26" rx="8" />
   <path class="stroke" d="M7.5 14.5l4.6 5L20.5 9" />
   <circle class="node" cx="7.5" cy="14.5" r="2.2" />
@@ -63,7 +69,13 @@ function languageLinks(ctx: PageContext): Html {
       parameters.set('lang', lang);
       const isCurrent = lang === ctx.lang;
       return html`<li>
-        <a href="${`${path}?${parameters.toString()}`}" lang="${langTag(lang)}" hreflang="${langTag(lang)}" ${isCurrent && html`aria-current="true"`}>${pick(lang).languageName}</a>
+        <a
+          href="${`${path}?${parameters.toString()}`}"
+          lang="${langTag(lang)}"
+          hreflang="${langTag(lang)}"
+          ${isCurrent && html`aria-current="true"`}
+          >${pick(lang).languageName}</a
+        >
       </li>`;
     })}
   </ul>`;
@@ -76,7 +88,9 @@ function account(ctx: PageContext): Html {
     return html`<div class="account"><a class="button plain" href="${paths.signIn}">${m.signIn}</a></div>`;
   }
   return html`<div class="account">
-    <span class="who">${viewer.name}${viewer.role !== 'person' && html`<span class="role">${m.roles[viewer.role]}</span>`}</span>
+    <span class="who"
+      >${viewer.name}${viewer.role !== 'person' && html`<span class="role">${m.roles[viewer.role]}</span>`}</span
+    >
     ${postForm(paths.signOut, {}, html`<button class="plain">${m.signOut}</button>`, ctx)}
   </div>`;
 }
@@ -108,7 +122,9 @@ function navigation(ctx: PageContext): Html {
   </nav>`;
 }
 
-function itemsFor(viewer: Viewer): readonly (readonly [keyof ReturnType<typeof words>['layout']['nav'], string])[] {
+function itemsFor(
+  viewer: Viewer,
+): readonly (readonly [keyof ReturnType<typeof words>['layout']['nav'], string])[] {
   switch (viewer.role) {
     case 'person':
       return personNav.map((key) => [key, paths[key]] as const);

@@ -17,9 +17,13 @@ const assets = join(root, 'gateway/portal/assets');
 const out = join(root, 'test/screenshots');
 const axeSource = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 const fontFolder = join(require.resolve('@fontsource/noto-sans-sc/package.json'), '..');
-const fontCss = ['400', '500', '600', '700'].map((weight) => readFileSync(join(fontFolder, `${weight}.css`), 'utf8')).join('\n');
+const fontCss = ['400', '500', '600', '700']
+  .map((weight) => readFileSync(join(fontFolder, `${weight}.css`), 'utf8'))
+  .join('\n');
 // Chinese quotation marks are wide; the last faces win, so English pages get the narrow ones.
-const fontCssLatin = ['400', '500', '600', '700'].map((weight) => readFileSync(join(fontFolder, `latin-${weight}.css`), 'utf8')).join('\n');
+const fontCssLatin = ['400', '500', '600', '700']
+  .map((weight) => readFileSync(join(fontFolder, `latin-${weight}.css`), 'utf8'))
+  .join('\n');
 const policy = `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'`;
 
 const only = process.argv.slice(2);
@@ -29,7 +33,13 @@ mkdirSync(out, { recursive: true });
 const server = createServer((request, response) => {
   const url = new URL(request.url ?? '/', 'http://localhost');
   const type = (name: string) =>
-    name.endsWith('.css') ? 'text/css' : name.endsWith('.js') ? 'text/javascript' : name.endsWith('.svg') ? 'image/svg+xml' : 'font/woff2';
+    name.endsWith('.css')
+      ? 'text/css'
+      : name.endsWith('.js')
+        ? 'text/javascript'
+        : name.endsWith('.svg')
+          ? 'image/svg+xml'
+          : 'font/woff2';
   if (url.pathname.startsWith('/assets/')) {
     const name = url.pathname.slice('/assets/'.length);
     response.setHeader('content-type', type(name)).end(readFileSync(join(assets, name)));
@@ -46,7 +56,9 @@ const server = createServer((request, response) => {
     }
     const sample = samples.find((candidate) => candidate.name === name);
     if (sample === undefined) return void response.writeHead(404).end();
-    response.setHeader('content-security-policy', policy).end(sample.render(contextFor(sample, lang)).toString());
+    response
+      .setHeader('content-security-policy', policy)
+      .end(sample.render(contextFor(sample, lang)).toString());
   }
 });
 
@@ -54,7 +66,9 @@ function verifyAssets() {
   return {
     stylesheet: readFileSync(join(assets, 'portal.css'), 'utf8'),
     script: readFileSync(join(assets, 'verify-page.js'), 'utf8'),
-    importMap: { imports: { 'assent/verify': `data:text/javascript,${encodeURIComponent(verifierStandIn)}` } },
+    importMap: {
+      imports: { 'assent/verify': `data:text/javascript,${encodeURIComponent(verifierStandIn)}` },
+    },
   };
 }
 
@@ -65,7 +79,11 @@ const base = `http://127.0.0.1:${address.port}`;
 const browser = await playwright.launch({
   executablePath: await chromium.executablePath(),
   // In one process the browser dies with its first closed context.
-  args: [...chromium.args.filter((arg) => arg !== '--single-process'), '--disable-background-networking', '--no-first-run'],
+  args: [
+    ...chromium.args.filter((arg) => arg !== '--single-process'),
+    '--disable-background-networking',
+    '--no-first-run',
+  ],
   headless: true,
 });
 
@@ -73,7 +91,11 @@ try {
   for (const lang of langs) {
     for (const width of [1200, 360]) {
       for (const scheme of ['light', 'dark'] as const) {
-        const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme: scheme, bypassCSP: true });
+        const context = await browser.newContext({
+          viewport: { width, height: 800 },
+          colorScheme: scheme,
+          bypassCSP: true,
+        });
         const page = await context.newPage();
         page.on('pageerror', (error) => findings.push(`${page.url()}: ${error.message}`));
         for (const { name } of [...samples, { name: 'verify' }]) {
@@ -101,7 +123,9 @@ async function look(page: Page, name: string, lang: Lang, width: number, scheme:
   // The pictures need Chinese glyphs; the portal itself uses the fonts of the system it is looked at on.
   const latin = lang === 'en' ? fontCssLatin : '';
   await page.addStyleTag({ content: (fontCss + latin).replaceAll('url(./files/', `url(${base}/files/`) });
-  await page.evaluate(() => document.documentElement.style.setProperty('--sans', "'Noto Sans SC', sans-serif"));
+  await page.evaluate(() =>
+    document.documentElement.style.setProperty('--sans', "'Noto Sans SC', sans-serif"),
+  );
   if (name === 'verify') await pressVerify(page, label);
   await page.evaluate(async () => {
     await document.fonts.ready;
@@ -110,7 +134,11 @@ async function look(page: Page, name: string, lang: Lang, width: number, scheme:
 }
 
 async function pressVerify(page: Page, label: string): Promise<void> {
-  const file = (name: string) => ({ name, mimeType: 'application/json', buffer: Buffer.from(`{"leaf":"${'q'.repeat(64)}"}`) });
+  const file = (name: string) => ({
+    name,
+    mimeType: 'application/json',
+    buffer: Buffer.from(`{"leaf":"${'q'.repeat(64)}"}`),
+  });
   await page.setInputFiles('#bundle', file('entry-18442.json'));
   await page.setInputFiles('#trust', file('trust-2026-11.json'));
   await page.click('#verify:not([disabled])');
@@ -124,10 +152,18 @@ async function inspect(page: Page, label: string): Promise<void> {
   await page.evaluate(axeSource);
   const violations = await page.evaluate(async () => {
     const { axe } = globalThis as unknown as {
-      axe: { run: (options: object) => Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }> };
+      axe: {
+        run: (
+          options: object,
+        ) => Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }>;
+      };
     };
-    const result = await axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] });
-    return result.violations.map((v) => `${v.id}: ${v.nodes.map((n) => `${n.html.slice(0, 160)} ${n.failureSummary}`).join(' | ')}`);
+    const result = await axe.run({
+      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    });
+    return result.violations.map(
+      (v) => `${v.id}: ${v.nodes.map((n) => `${n.html.slice(0, 160)} ${n.failureSummary}`).join(' | ')}`,
+    );
   });
   findings.push(...violations.map((violation) => `${label} ${violation}`));
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);

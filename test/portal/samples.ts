@@ -144,7 +144,8 @@ const off: SwitchView = {
 const unset: SwitchView = { ...view, ...plain, state: 'unset', effective: 'off', cause: 'not_asked' };
 
 const paging: Paging = { from: 1, to: 25, of: 412, newerUrl: null, olderUrl: '?page=2' };
-const hexOf = (seed: number) => Array.from({ length: 64 }, (_, i) => ((seed * 7 + i * (seed + 3)) % 16).toString(16)).join('');
+const hexOf = (seed: number) =>
+  Array.from({ length: 64 }, (_, i) => ((seed * 7 + i * (seed + 3)) % 16).toString(16)).join('');
 
 const person: Viewer = { role: 'person', name: '林晓 Lin Xiao' };
 const officer: Viewer = { role: 'officer', name: 'Chen Rui' };
@@ -182,7 +183,11 @@ const refusedDemo: DemoPartnerModel = {
     index: 18_442,
     leafHash: hexOf(9),
     askUrl: 'http://127.0.0.1:8080/ask/dec_01JD9V8K3Q',
-    body: JSON.stringify({ type: 'about:blank', status: 403, code: 'consent_required', decision: 'dec_01JD9V8K3Q' }, null, 2),
+    body: JSON.stringify(
+      { type: 'about:blank', status: 403, code: 'consent_required', decision: 'dec_01JD9V8K3Q' },
+      null,
+      2,
+    ),
   },
 };
 
@@ -250,8 +255,18 @@ export const samples: readonly Sample[] = [
         ctx,
       ),
   },
-  { name: 'demo-partner', viewer: person, url: '/demo/partner', render: (ctx) => demoPartnerPage(demoPartner, ctx) },
-  { name: 'demo-partner-refused', viewer: person, url: '/demo/partner', render: (ctx) => demoPartnerPage(refusedDemo, ctx) },
+  {
+    name: 'demo-partner',
+    viewer: person,
+    url: '/demo/partner',
+    render: (ctx) => demoPartnerPage(demoPartner, ctx),
+  },
+  {
+    name: 'demo-partner-refused',
+    viewer: person,
+    url: '/demo/partner',
+    render: (ctx) => demoPartnerPage(refusedDemo, ctx),
+  },
   {
     name: 'demo-partner-start',
     viewer: nobody,
@@ -315,12 +330,27 @@ export const samples: readonly Sample[] = [
           ],
           chosen: 'browsing',
           sources: [
-            { name: 'shop-web-2026-10.ndjson', basis: 'contract', importedMs: nowMs - 24 * day, rowCount: 201 },
+            {
+              name: 'shop-web-2026-10.ndjson',
+              basis: 'contract',
+              importedMs: nowMs - 24 * day,
+              rowCount: 201,
+            },
             { name: 'loyalty-card.csv', basis: 'consent', importedMs: nowMs - 20 * day, rowCount: 40 },
           ],
           rows: [
-            { atMs: nowMs - 2 * day, what: '纸船 The Paper Boat', value: '5', source: 'shop-web-2026-10.ndjson' },
-            { atMs: nowMs - 3 * day, what: '雨的图鉴 A Field Guide to Rain', value: '4', source: 'shop-web-2026-10.ndjson' },
+            {
+              atMs: nowMs - 2 * day,
+              what: '纸船 The Paper Boat',
+              value: '5',
+              source: 'shop-web-2026-10.ndjson',
+            },
+            {
+              atMs: nowMs - 3 * day,
+              what: '雨的图鉴 A Field Guide to Rain',
+              value: '4',
+              source: 'shop-web-2026-10.ndjson',
+            },
             { atMs: null, what: '茶路来信 Tea Road Letters', value: '3', source: 'loyalty-card.csv' },
           ],
           paging: { from: 1, to: 3, of: 241, newerUrl: null, olderUrl: '?category=browsing&page=2' },
@@ -343,7 +373,10 @@ export const samples: readonly Sample[] = [
               kind: 'any',
               purposes: ['marketing'],
               rows: [
-                { category: 'location', cells: [{ ...off, category: 'location', purpose: 'marketing', recipient: '*' }] },
+                {
+                  category: 'location',
+                  cells: [{ ...off, category: 'location', purpose: 'marketing', recipient: '*' }],
+                },
               ],
             },
             {
@@ -357,7 +390,14 @@ export const samples: readonly Sample[] = [
                   category: 'transactions',
                   cells: [
                     { ...unset, category: 'transactions', recipient: 'engine:recommend' },
-                    { ...unset, category: 'transactions', purpose: 'service', recipient: 'engine:recommend', effective: 'on', cause: 'contract' },
+                    {
+                      ...unset,
+                      category: 'transactions',
+                      purpose: 'service',
+                      recipient: 'engine:recommend',
+                      effective: 'on',
+                      cause: 'contract',
+                    },
                   ],
                 },
               ],
@@ -368,12 +408,31 @@ export const samples: readonly Sample[] = [
               kind: 'partner',
               purposes: ['recommendation', 'marketing', 'pricing'],
               rows: [
-                { category: 'browsing', cells: [off, { ...unset, purpose: 'marketing' }, { ...unset, purpose: 'pricing', needsSeparate: true }] },
+                {
+                  category: 'browsing',
+                  cells: [
+                    off,
+                    { ...unset, purpose: 'marketing' },
+                    { ...unset, purpose: 'pricing', needsSeparate: true },
+                  ],
+                },
                 {
                   category: 'location',
                   cells: [
-                    { ...view, category: 'location', cause: 'expired', effective: 'off', untilMs: nowMs - day },
-                    { ...view, category: 'location', purpose: 'marketing', cause: 'general_off', effective: 'off' },
+                    {
+                      ...view,
+                      category: 'location',
+                      cause: 'expired',
+                      effective: 'off',
+                      untilMs: nowMs - day,
+                    },
+                    {
+                      ...view,
+                      category: 'location',
+                      purpose: 'marketing',
+                      cause: 'general_off',
+                      effective: 'off',
+                    },
                   ],
                 },
               ],
@@ -389,7 +448,12 @@ export const samples: readonly Sample[] = [
     url: '/me/activity',
     render: (ctx) =>
       activityPage(
-        { lines, paging, recipients: [{ id: 'partner:reading-corner', name: reader }], chosen: { outcome: '', recipient: '' } },
+        {
+          lines,
+          paging,
+          recipients: [{ id: 'partner:reading-corner', name: reader }],
+          chosen: { outcome: '', recipient: '' },
+        },
         ctx,
       ),
   },
@@ -437,7 +501,10 @@ export const samples: readonly Sample[] = [
           mode: 'personalised',
           basedOnCount: 241,
           items: [
-            { title: { en: 'Lanterns over the Canal', zh: '运河上的灯' }, because: [{ en: 'The Paper Boat', zh: '纸船' }] },
+            {
+              title: { en: 'Lanterns over the Canal', zh: '运河上的灯' },
+              because: [{ en: 'The Paper Boat', zh: '纸船' }],
+            },
             {
               title: { en: 'The Cartographer’s Aunt', zh: '制图师的姑妈' },
               because: [
@@ -456,7 +523,14 @@ export const samples: readonly Sample[] = [
     viewer: person,
     url: '/me/recommendations',
     render: (ctx) =>
-      recommendationsPage({ mode: 'off', basedOnCount: 0, items: [{ title: { en: 'Small Kitchens', zh: '小厨房' }, because: [] }] }, ctx),
+      recommendationsPage(
+        {
+          mode: 'off',
+          basedOnCount: 0,
+          items: [{ title: { en: 'Small Kitchens', zh: '小厨房' }, because: [] }],
+        },
+        ctx,
+      ),
   },
   {
     name: 'budget',
@@ -583,22 +657,65 @@ export const samples: readonly Sample[] = [
           chosen: { kind: '', outcome: 'refused', from: '', to: '' },
           paging,
           lines: [
-            { index: 18_442, atMs: nowMs, kind: 'refused', outcome: 'refused', about: { concern: 'person', tag: hexOf(11) }, evidence: fresh },
-            { index: 18_441, atMs: nowMs, kind: 'consent', outcome: 'allowed', about: { concern: 'person', tag: hexOf(11) }, evidence: signed },
-            { index: 18_102, atMs: nowMs - day, kind: 'released', outcome: 'allowed', about: { concern: 'population', count: 241 }, evidence: anchored },
-            { index: 18_100, atMs: nowMs - day, kind: 'anchored', outcome: null, about: { concern: 'system' }, evidence: anchored },
+            {
+              index: 18_442,
+              atMs: nowMs,
+              kind: 'refused',
+              outcome: 'refused',
+              about: { concern: 'person', tag: hexOf(11) },
+              evidence: fresh,
+            },
+            {
+              index: 18_441,
+              atMs: nowMs,
+              kind: 'consent',
+              outcome: 'allowed',
+              about: { concern: 'person', tag: hexOf(11) },
+              evidence: signed,
+            },
+            {
+              index: 18_102,
+              atMs: nowMs - day,
+              kind: 'released',
+              outcome: 'allowed',
+              about: { concern: 'population', count: 241 },
+              evidence: anchored,
+            },
+            {
+              index: 18_100,
+              atMs: nowMs - day,
+              kind: 'anchored',
+              outcome: null,
+              about: { concern: 'system' },
+              evidence: anchored,
+            },
           ],
         },
         ctx,
       ),
   },
-  { name: 'officer-entry', viewer: officer, url: '/officer/entries/18102', render: (ctx) => entryPage(entry, ctx) },
+  {
+    name: 'officer-entry',
+    viewer: officer,
+    url: '/officer/entries/18102',
+    render: (ctx) => entryPage(entry, ctx),
+  },
   {
     name: 'my-entry-closed',
     viewer: person,
     url: '/me/entries/18442',
     render: (ctx) =>
-      entryPage({ ...entry, seenBy: 'person', index: 18_442, payload: { state: 'erased' }, evidence: fresh, inclusion: null }, ctx),
+      entryPage(
+        {
+          ...entry,
+          seenBy: 'person',
+          index: 18_442,
+          payload: { state: 'erased' },
+          evidence: fresh,
+          inclusion: null,
+        },
+        ctx,
+      ),
   },
   {
     name: 'officer-checkpoints',
@@ -609,8 +726,20 @@ export const samples: readonly Sample[] = [
         {
           paging,
           checkpoints: [
-            { size: 18_442, root: hexOf(14), atMs: nowMs - 20_000, signer: 'assent.local/log', witnesses: [] },
-            { size: 18_430, root: hexOf(2), atMs: nowMs - 400_000, signer: 'assent.local/log', witnesses: ['north.example', 'south.example'] },
+            {
+              size: 18_442,
+              root: hexOf(14),
+              atMs: nowMs - 20_000,
+              signer: 'assent.local/log',
+              witnesses: [],
+            },
+            {
+              size: 18_430,
+              root: hexOf(2),
+              atMs: nowMs - 400_000,
+              signer: 'assent.local/log',
+              witnesses: ['north.example', 'south.example'],
+            },
           ],
         },
         ctx,
@@ -626,8 +755,26 @@ export const samples: readonly Sample[] = [
           paging,
           chain: { chainId: 31_337, contract: '0x5fbdb2315678afecb367f032d93f642f64180aa3' },
           anchors: [
-            { size: 18_442, root: hexOf(14), atMs: nowMs, state: 'sent', txHash: `0x${hexOf(4)}`, blockNumber: null, gasUsed: null, cost: null },
-            { size: 18_102, root: hexOf(8), atMs: nowMs - day, state: 'confirmed', txHash: `0x${hexOf(7)}`, blockNumber: 31, gasUsed: 51_204, cost: '0.00005 ETH' },
+            {
+              size: 18_442,
+              root: hexOf(14),
+              atMs: nowMs,
+              state: 'sent',
+              txHash: `0x${hexOf(4)}`,
+              blockNumber: null,
+              gasUsed: null,
+              cost: null,
+            },
+            {
+              size: 18_102,
+              root: hexOf(8),
+              atMs: nowMs - day,
+              state: 'confirmed',
+              txHash: `0x${hexOf(7)}`,
+              blockNumber: 31,
+              gasUsed: 51_204,
+              cost: '0.00005 ETH',
+            },
           ],
         },
         ctx,

@@ -39,7 +39,8 @@ byId('restore').addEventListener('click', () => {
   check();
 });
 byId('print').addEventListener('click', () => window.print());
-if (location.protocol === 'file:') for (const part of document.querySelectorAll('[data-online]')) part.hidden = true;
+if (location.protocol === 'file:')
+  for (const part of document.querySelectorAll('[data-online]')) part.hidden = true;
 
 async function take(id, file) {
   if (file === undefined) return;
@@ -56,7 +57,9 @@ function check() {
   byId('check-list').replaceChildren(...result.checks.map((item) => checkItem(item, result.firstFailing)));
   const holds = result.verdict === 'holds';
   byId('contents').hidden = !holds;
-  byId('payload').textContent = result.erased ? words.erased : JSON.stringify(result.payload ?? null, null, 2);
+  byId('payload').textContent = result.erased
+    ? words.erased
+    : JSON.stringify(result.payload ?? null, null, 2);
   byId('restore').hidden = forged === null;
   byId('report').hidden = false;
 }
@@ -67,8 +70,16 @@ function showVerdict(result) {
   const text = element('div');
   text.append(
     element('h2', '', holds ? words.holds : words.fails),
-    element('p', '', holds ? words.holdsText : fill(words.failsText, { check: words.checkNames[result.firstFailing] })),
-    element('p', 'quiet', `${chosen.bundle.name} · ${words.times} ${new Date().toLocaleString(words.langTag)}`),
+    element(
+      'p',
+      '',
+      holds ? words.holdsText : fill(words.failsText, { check: words.checkNames[result.firstFailing] }),
+    ),
+    element(
+      'p',
+      'quiet',
+      `${chosen.bundle.name} · ${words.times} ${new Date().toLocaleString(words.langTag)}`,
+    ),
   );
   box.append(markOf(holds ? 'tick' : 'cross'), text);
   byId('status').replaceChildren(box);
@@ -79,7 +90,10 @@ function levelItems(result) {
     recorded: words.levelLabels.recorded,
     checkpointed: words.levelLabels.checkpointed,
     witnessed: words.levelLabels.witnessed,
-    anchored: result.levels.anchored.words === 'anchored' ? words.levelNames.anchored : words.levelLabels.anchored_local,
+    anchored:
+      result.levels.anchored.words === 'anchored'
+        ? words.levelNames.anchored
+        : words.levelLabels.anchored_local,
     anchoredFinal: words.levelLabels.anchored_final,
   };
   return Object.entries(labels).map(([name, label]) => {

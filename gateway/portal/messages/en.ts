@@ -9,7 +9,8 @@ import { html, type Html } from '../html.ts';
 // Numbers arrive formatted and marked up, so that a sentence decides where they stand.
 
 const times = (n: number, shown: Html): Html => (n === 1 ? html`once` : html`${shown} times`);
-const count = (n: number, shown: Html, one: string, many: string): Html => html`${shown} ${n === 1 ? one : many}`;
+const count = (n: number, shown: Html, one: string, many: string): Html =>
+  html`${shown} ${n === 1 ? one : many}`;
 
 export const en = {
   languageName: 'English',
@@ -81,7 +82,13 @@ export const en = {
     contract: 'Governed by contract, not by a switch',
     law: 'Governed by law, not by a switch',
   },
-  outcomes: { allowed: 'Allowed', refused: 'Refused', withheld: 'Withheld', started: 'Started', failed: 'Failed' },
+  outcomes: {
+    allowed: 'Allowed',
+    refused: 'Refused',
+    withheld: 'Withheld',
+    started: 'Started',
+    failed: 'Failed',
+  },
   kinds: {
     used: 'Use',
     refused: 'Refusal',
@@ -148,7 +155,8 @@ export const en = {
       recorded: 'It is in the log, on disk.',
       checkpointed: 'The log has signed a summary that includes it.',
       witnessed: 'Independent witnesses have signed that summary too.',
-      anchored_local: 'The summary is on a blockchain that runs beside this gateway. It shows order; it is not independent.',
+      anchored_local:
+        'The summary is on a blockchain that runs beside this gateway. It shows order; it is not independent.',
       anchored_final: 'The summary is on a public blockchain and can no longer be undone.',
     },
     reached: 'reached',
@@ -210,7 +218,10 @@ export const en = {
     invited: 'I have an invitation code',
     promises: 'What it promises',
     promise: [
-      ['No entry, no data', 'The log entry is on disk before the first byte leaves. If the log cannot be written, nothing is given.'],
+      [
+        'No entry, no data',
+        'The log entry is on disk before the first byte leaves. If the log cannot be written, nothing is given.',
+      ],
       ['The next call obeys', 'Also for tokens already issued, and for work already running.'],
       ['Anyone can check', 'Proofs verify offline, against a trust file you keep yourself.'],
       ['Nothing personal in the log', 'Only commitments. Erasing a person leaves every old proof valid.'],
@@ -222,8 +233,10 @@ export const en = {
     lead: 'You ask for data through OAuth. People answer scope by scope, and can change their answer at any time.',
     askStep: 'Send the person here with the scopes you need. Authorization code with PKCE, always.',
     readStep: 'Read with the token. The answer carries a receipt: the entry’s number and leaf hash.',
-    refusedStep: 'When the person said no, or changed their mind, the next call is refused. The answer says where to ask again.',
-    scopes: 'A scope is a category and a purpose, for example browsing.recommendation:read. A token is honoured only while the grant and every switch it needs agree.',
+    refusedStep:
+      'When the person said no, or changed their mind, the next call is refused. The answer says where to ask again.',
+    scopes:
+      'A scope is a category and a purpose, for example browsing.recommendation:read. A token is honoured only while the grant and every switch it needs agree.',
   },
 
   demo: {
@@ -250,7 +263,8 @@ export const en = {
 
   demoPartner: {
     title: 'The partner and the switch',
-    lead: (partner: string, person: string) => `Left: what ${partner} receives. Right: what ${person} decides. Change one and ask again.`,
+    lead: (partner: string, person: string) =>
+      `Left: what ${partner} receives. Right: what ${person} decides. Change one and ask again.`,
     partnerSide: 'The partner app',
     personSide: 'Her switch',
     request: 'Request',
@@ -366,7 +380,8 @@ export const en = {
     effectiveOn: 'In use',
     effectiveOff: 'Refused',
     effective: 'What happens now',
-    label: (category: string, purpose: string, recipient: string) => `${category} for ${purpose}, ${recipient}`,
+    label: (category: string, purpose: string, recipient: string) =>
+      `${category} for ${purpose}, ${recipient}`,
     since: (when: Html) => html`since ${when}`,
     until: (when: Html) => html`until ${when}`,
     notice: (version: string) => `Notice ${version}`,
@@ -415,7 +430,8 @@ export const en = {
 
   recommendations: {
     title: 'Suggested for you',
-    lead: (titles: number, shown: Html) => html`From ${count(titles, shown, 'thing', 'things')} you looked at. Nothing else was used.`,
+    lead: (titles: number, shown: Html) =>
+      html`From ${count(titles, shown, 'thing', 'things')} you looked at. Nothing else was used.`,
     because: (titles: string) => html`because you viewed ${titles}`,
     noReason: 'popular with readers like you',
     switch: 'The switch behind this page',
@@ -444,7 +460,8 @@ export const en = {
     by: 'By',
     cost: 'Cost (ε)',
     none: 'No question has counted you.',
-    explain: 'ε (epsilon) measures how much an answer could reveal about one person. Small is private: at ε 1 an observer’s odds change by a factor of at most 2.7.',
+    explain:
+      'ε (epsilon) measures how much an answer could reveal about one person. Small is private: at ε 1 an observer’s odds change by a factor of at most 2.7.',
   },
 
   consent: {
@@ -462,7 +479,8 @@ export const en = {
     separate: 'Needs a yes of its own',
     notice: 'The notice',
     version: (version: string) => `Version ${version}`,
-    duration: (days: number, shown: Html) => html`For ${count(days, shown, 'day', 'days')}, then it ends by itself.`,
+    duration: (days: number, shown: Html) =>
+      html`For ${count(days, shown, 'day', 'days')}, then it ends by itself.`,
     withdraw: 'You can turn each switch off at any time. It takes effect on the next request.',
     allow: 'Allow what I ticked',
     deny: 'Allow nothing',
@@ -486,7 +504,8 @@ export const en = {
     root: 'Root',
     time: 'Time',
     signature: 'Signed by',
-    behind: (n: number, shown: Html) => count(n, shown, 'entry is not anchored yet', 'entries are not anchored yet'),
+    behind: (n: number, shown: Html) =>
+      count(n, shown, 'entry is not anchored yet', 'entries are not anchored yet'),
     kinds: 'By kind',
     kind: 'Kind',
     count: 'Count',
@@ -555,8 +574,11 @@ export const en = {
     outcome: 'Outcome',
     at: 'When',
     inclusion: 'Inclusion in the log',
-    inclusionLead: (size: Html) => html`From this entry up to the root of the tree of ${size} entries. Filled nodes are computed, outlined ones are given.`,
-    inclusionAlt: (steps: number) => `The path from the leaf to the root, ${steps} steps; the same is in the table below`,
+    inclusionLead: (size: Html) =>
+      html`From this entry up to the root of the tree of ${size} entries. Filled nodes are computed, outlined
+      ones are given.`,
+    inclusionAlt: (steps: number) =>
+      `The path from the leaf to the root, ${steps} steps; the same is in the table below`,
     inclusionNone: 'This entry is not under a checkpoint yet. Come back in a moment.',
     step: 'Step',
     side: 'Side',
@@ -578,7 +600,8 @@ export const en = {
     bundleHint: 'Downloaded from an entry. Drop it here or choose it.',
     trustHint: 'Exported earlier with “assent trust export” and kept elsewhere.',
     check: 'Verify',
-    needsScript: 'Verification is arithmetic done in your browser, so this page needs scripts. Without them use: assent verify BUNDLE --trust FILE',
+    needsScript:
+      'Verification is arithmetic done in your browser, so this page needs scripts. Without them use: assent verify BUNDLE --trust FILE',
     save: 'Save this page for offline use',
     verdict: 'Verdict',
     waiting: 'Choose both files.',
@@ -592,17 +615,25 @@ export const en = {
       recorded: 'The bundle contains an entry, and what it says is exactly what was recorded.',
       checkpointed: 'The operator signed a summary of the log that includes this entry, and cannot deny it.',
       anchored: 'The summary was placed on the chain named in your trust file.',
-      'anchored-local-chain': 'The summary was placed on the chain beside the gateway. That shows order, but the operator runs that chain.',
-      'anchored-final': 'The summary stands on a public chain. Nobody, the operator included, can take it back.',
+      'anchored-local-chain':
+        'The summary was placed on the chain beside the gateway. That shows order, but the operator runs that chain.',
+      'anchored-final':
+        'The summary stands on a public chain. Nobody, the operator included, can take it back.',
       failed: 'This does not hold, because a check failed.',
       'no-witnesses': 'No party other than the operator has signed.',
       'no-anchor': 'This bundle was made before the entry was anchored.',
-      'chain-not-asked': 'The bundle names an anchor. This page does not ask the chain; the command line does, with --rpc.',
+      'chain-not-asked':
+        'The bundle names an anchor. This page does not ask the chain; the command line does, with --rpc.',
       'local-chain-never-final': 'A local chain is never final: whoever runs it can rebuild it.',
       'not-final-yet': 'The block is there, but it is not final yet.',
       'finality-not-asked': 'Whether the block is final was not asked.',
     } satisfies Record<LevelWords, string>,
-    levelStates: { holds: 'holds', fails: 'does not hold', absent: 'not there', 'not-checked': 'not checked' },
+    levelStates: {
+      holds: 'holds',
+      fails: 'does not hold',
+      absent: 'not there',
+      'not-checked': 'not checked',
+    },
     checkNames: {
       format: 'File format',
       trust: 'Trust file',
@@ -630,13 +661,15 @@ export const en = {
       seal: 'nothing in the file was changed since it was issued',
     } satisfies Record<CheckName, string>,
     contents: 'What the entry says',
-    erased: 'The payload is not in this bundle: it was erased, or was not shown to the reader it was made for.',
+    erased:
+      'The payload is not in this bundle: it was erased, or was not shown to the reader it was made for.',
     checks: 'Checks',
     passed: 'passed',
     failed: 'failed',
     firstFailed: 'first failure',
     change: 'Change one byte',
-    changeText: 'See for yourself that a forged proof is noticed. This changes one byte of the copy in this page, not your file.',
+    changeText:
+      'See for yourself that a forged proof is noticed. This changes one byte of the copy in this page, not your file.',
     changed: 'Byte {at} changed from “{from}” to “{to}”.',
     restore: 'Put it back',
     print: 'Print this report',
@@ -666,7 +699,8 @@ export const en = {
       unauthenticated: 'Your session may have ended.',
       csrf: 'It was made for another session. Go back, load the page again and send it once more. Nothing was changed.',
       too_many_requests: 'Wait a minute and try again.',
-      log_unavailable: 'The log cannot be written at the moment, and without an entry nothing is done. Try again shortly.',
+      log_unavailable:
+        'The log cannot be written at the moment, and without an entry nothing is done. Try again shortly.',
       store_unavailable: 'The store cannot be used at the moment. Try again shortly.',
       internal: 'Nothing was done. If it happens again, tell the operator the code below.',
     },

@@ -46,7 +46,10 @@ export function chooseLang(explicit: string | undefined, acceptLanguage: string 
     .map((item) => {
       const [tag = '', ...parameters] = item.trim().toLowerCase().split(';');
       const q = parameters.map((p) => /^\s*q=([\d.]+)$/.exec(p)?.[1]).find((value) => value !== undefined);
-      return { lang: langs.find((lang) => tag === lang || tag.startsWith(`${lang}-`)), weight: q ? Number(q) : 1 };
+      return {
+        lang: langs.find((lang) => tag === lang || tag.startsWith(`${lang}-`)),
+        weight: q ? Number(q) : 1,
+      };
     })
     .filter((item) => item.weight > 0)
     .sort((a, b) => b.weight - a.weight);

@@ -215,7 +215,8 @@ export const zh: Messages = {
     askStep: '带上所需范围,请本人前来作答。一律使用授权码与 PKCE。',
     readStep: '凭令牌读取。答复附有回执:条目编号与叶哈希。',
     refusedStep: '本人不同意或撤回同意后,下一次请求即被拒绝;答复会说明可在何处再次征求同意。',
-    scopes: '范围由类别与目的组成,例如 browsing.recommendation:read。只有授权与所需的每个开关都同意时,令牌才有效。',
+    scopes:
+      '范围由类别与目的组成,例如 browsing.recommendation:read。只有授权与所需的每个开关都同意时,令牌才有效。',
   },
 
   demo: {
@@ -309,7 +310,8 @@ export const zh: Messages = {
     headline: (used, usedShown, refused, refusedShown) =>
       used === 0 && refused === 0
         ? html`没有人请求过您的数据。`
-        : html`您的数据被使用 ${usedShown} 次,${refused === 0 ? html`没有拒绝。` : html`拒绝 ${refusedShown} 次。`}`,
+        : html`您的数据被使用 ${usedShown}
+          次,${refused === 0 ? html`没有拒绝。` : html`拒绝 ${refusedShown} 次。`}`,
     title: (name) => `${name}的概览`,
     who: '谁提出了请求',
     asker: '接收方',
@@ -435,7 +437,8 @@ export const zh: Messages = {
     by: '提问者',
     cost: '消耗(ε)',
     none: '还没有提问计入过您。',
-    explain: 'ε(epsilon)衡量一个答案最多能透露多少个人信息,越小越保密:ε 为 1 时,旁人猜中的胜算最多变为 2.7 倍。',
+    explain:
+      'ε(epsilon)衡量一个答案最多能透露多少个人信息,越小越保密:ε 为 1 时,旁人猜中的胜算最多变为 2.7 倍。',
   },
 
   consent: {
@@ -499,7 +502,13 @@ export const zh: Messages = {
     anchors: '上链记录',
     anchorsLead: '写入链上的摘要。合约只接受对上一份的延伸。',
     state: '状态',
-    states: { prepared: '待发送', sent: '已发送', confirmed: '已在本地链上', final: '不可撤销', failed: '失败' },
+    states: {
+      prepared: '待发送',
+      sent: '已发送',
+      confirmed: '已在本地链上',
+      final: '不可撤销',
+      failed: '失败',
+    },
     tx: '交易',
     block: '区块',
     gas: 'Gas',
@@ -563,7 +572,8 @@ export const zh: Messages = {
     bundleHint: '从日志条目下载。可拖放到此处,也可点击选择。',
     trustHint: '此前用 assent trust export 导出,并另行保存的文件。',
     check: '验证',
-    needsScript: '验证是在浏览器中进行的计算,因此本页需要脚本。没有脚本时请使用:assent verify BUNDLE --trust FILE',
+    needsScript:
+      '验证是在浏览器中进行的计算,因此本页需要脚本。没有脚本时请使用:assent verify BUNDLE --trust FILE',
     save: '保存本页,供离线使用',
     verdict: '结论',
     waiting: '请选择两个文件。',

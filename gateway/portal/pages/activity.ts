@@ -24,11 +24,24 @@ export function activityPage(model: ActivityModel, ctx: PageContext): Html {
     <h1>${m.activity.title}</h1>
     <p class="lead">${m.activity.lead}</p>
     <form method="get" action="${paths.activity}" class="filter" aria-label="${m.activity.filter}">
-      ${choose('outcome', m.activity.outcome, outcomes.map((value) => ({ value, label: m.outcomes[value] })), model.chosen.outcome, ctx)}
-      ${choose('recipient', m.activity.recipient, model.recipients.map((item) => ({ value: item.id, label: say(item.name, ctx.lang) })), model.chosen.recipient, ctx)}
+      ${choose(
+        'outcome',
+        m.activity.outcome,
+        outcomes.map((value) => ({ value, label: m.outcomes[value] })),
+        model.chosen.outcome,
+        ctx,
+      )}
+      ${choose(
+        'recipient',
+        m.activity.recipient,
+        model.recipients.map((item) => ({ value: item.id, label: say(item.name, ctx.lang) })),
+        model.chosen.recipient,
+        ctx,
+      )}
       <button class="plain">${m.layout.apply}</button>
     </form>
-    ${model.lines.length === 0 ? html`<p class="quiet">${m.activity.none}</p>` : timeline(model.lines, ctx)} ${pager(model.paging, ctx)}
+    ${model.lines.length === 0 ? html`<p class="quiet">${m.activity.none}</p>` : timeline(model.lines, ctx)}
+    ${pager(model.paging, ctx)}
   `;
   return layout({ title: m.activity.title, main }, ctx);
 }

@@ -32,7 +32,14 @@ export function budgetPage(model: BudgetModel, ctx: PageContext): Html {
     <h1>${m.title}</h1>
     <p class="lead">${m.lead}</p>
     <figure class="gauge">
-      <svg viewBox="0 0 400 16" width="400" height="16" preserveAspectRatio="none" aria-hidden="true" focusable="false">
+      <svg
+        viewBox="0 0 400 16"
+        width="400"
+        height="16"
+        preserveAspectRatio="none"
+        aria-hidden="true"
+        focusable="false"
+      >
         <rect class="limit" x="0.75" y="0.75" width="398.5" height="14.5" rx="4" />
         <rect class="used" x="0" y="0" width="${width.toFixed(1)}" height="16" rx="4" />
       </svg>
@@ -44,7 +51,9 @@ export function budgetPage(model: BudgetModel, ctx: PageContext): Html {
       ${postForm(
         paths.budget,
         {},
-        html`${field({ name: 'epsilon', label: m.limitField, hint: m.limitHint(model.maxEpsilon), value: model.limitEpsilon, inputmode: 'decimal', problem: model.problem ?? undefined })}<button>${m.save}</button>`,
+        html`${field({ name: 'epsilon', label: m.limitField, hint: m.limitHint(model.maxEpsilon), value: model.limitEpsilon, inputmode: 'decimal', problem: model.problem ?? undefined })}<button>
+            ${m.save}
+          </button>`,
         ctx,
         'stack',
       )}

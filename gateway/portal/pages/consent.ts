@@ -22,7 +22,13 @@ export interface ConsentModel {
   /** Where the form posts: the interaction's own address. */
   readonly action: string;
   readonly personName: string;
-  readonly partner: { readonly name: Text; readonly company: string; readonly contact: string; readonly siteUrl: string; readonly clientId: string };
+  readonly partner: {
+    readonly name: Text;
+    readonly company: string;
+    readonly contact: string;
+    readonly siteUrl: string;
+    readonly clientId: string;
+  };
   readonly scopes: readonly ConsentScope[];
   /** Paragraphs of the notice in the page's language. */
   readonly notice: { readonly version: string; readonly paragraphs: readonly string[] };
@@ -81,11 +87,20 @@ function scopeRow(scope: ConsentScope, i: number, ctx: PageContext): Html {
     scope.isBlocked && m.consent.blocked,
   ].filter((note) => note !== false);
   return html`<div class="scope">
-    <input type="checkbox" id="scope-${i}" name="scope" value="${scope.scope}" aria-describedby="scope-${i}-about" />
+    <input
+      type="checkbox"
+      id="scope-${i}"
+      name="scope"
+      value="${scope.scope}"
+      aria-describedby="scope-${i}-about"
+    />
     <div>
-      <label for="scope-${i}">${m.consent.scope(m.categories[scope.category], m.purposes[scope.purpose])}</label>
+      <label for="scope-${i}"
+        >${m.consent.scope(m.categories[scope.category], m.purposes[scope.purpose])}</label
+      >
       <p class="hint" id="scope-${i}-about">
-        ${m.categoryHints[scope.category]} — ${m.purposeHints[scope.purpose]}${notes.map((note) => html`<span class="note">${note}</span>`)}
+        ${m.categoryHints[scope.category]} —
+        ${m.purposeHints[scope.purpose]}${notes.map((note) => html`<span class="note">${note}</span>`)}
       </p>
     </div>
   </div>`;

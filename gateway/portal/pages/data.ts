@@ -46,7 +46,11 @@ export function dataPage(model: DataModel, ctx: PageContext): Html {
                 ${model.categories.map(
                   (item) =>
                     html`<li>
-                      <a href="${paths.data}?category=${item.category}" ${item.category === model.chosen && html`aria-current="true"`}>${m.categories[item.category]} ${number(item.rowCount, ctx)}</a>
+                      <a
+                        href="${paths.data}?category=${item.category}"
+                        ${item.category === model.chosen && html`aria-current="true"`}
+                        >${m.categories[item.category]} ${number(item.rowCount, ctx)}</a
+                      >
                     </li>`,
                 )}
               </ul>
@@ -86,8 +90,18 @@ function rows(model: DataModel, chosen: Category, ctx: PageContext): Html {
     <h2>${title}</h2>
     ${cardTable(
       title,
-      [{ label: m.data.what, kind: 'title' }, { label: m.data.value }, { label: m.data.when }, { label: m.data.from }],
-      model.rows.map((row) => [row.what, row.value, row.atMs === null ? '–' : time(row.atMs, 'minute', ctx), row.source]),
+      [
+        { label: m.data.what, kind: 'title' },
+        { label: m.data.value },
+        { label: m.data.when },
+        { label: m.data.from },
+      ],
+      model.rows.map((row) => [
+        row.what,
+        row.value,
+        row.atMs === null ? '–' : time(row.atMs, 'minute', ctx),
+        row.source,
+      ]),
     )}
     ${pager(model.paging, ctx)}
   </section>`;

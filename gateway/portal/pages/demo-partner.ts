@@ -15,7 +15,11 @@ export type PartnerAnswer =
   | {
       readonly status: 200;
       /** At most as many as fit a screen; `total` is the count in the answer. */
-      readonly rows: readonly { readonly title: Text; readonly atMs: number; readonly value: number | null }[];
+      readonly rows: readonly {
+        readonly title: Text;
+        readonly atMs: number;
+        readonly value: number | null;
+      }[];
       readonly total: number;
       readonly index: number;
       readonly leafHash: string;
@@ -93,13 +97,17 @@ function answer(got: PartnerAnswer, ctx: PageContext): Html {
   ] as const;
   if ('rows' in got) {
     return html`<div class="answer ok">
-      <h3><span class="http">200 OK</span>${m.rows(got.total, html`${formatNumber(got.total, ctx.lang)}`)}</h3>
+      <h3>
+        <span class="http">200 OK</span>${m.rows(got.total, html`${formatNumber(got.total, ctx.lang)}`)}
+      </h3>
       <ul class="rows">
         ${got.rows.map(
           (row) =>
             html`<li>
               <span>${say(row.title, ctx.lang)}</span>
-              <span class="quiet">${row.value !== null && html`${m.rowValue} ${formatNumber(row.value, ctx.lang)} · `}${time(row.atMs, 'day', ctx)}</span>
+              <span class="quiet"
+                >${row.value !== null && html`${m.rowValue} ${formatNumber(row.value, ctx.lang)} · `}${time(row.atMs, 'day', ctx)}</span
+              >
             </li>`,
         )}
       </ul>

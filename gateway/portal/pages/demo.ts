@@ -32,7 +32,9 @@ export function demoPage(model: DemoModel, ctx: PageContext): Html {
           const name = say(door.name, ctx.lang);
           return html`<li>
             <div>
-              <h3>${name}${door.speaks && html`<span class="role" lang="${langTag(door.speaks)}">${door.speaks === 'zh' ? '中文' : 'English'}</span>`}</h3>
+              <h3>
+                ${name}${door.speaks && html`<span class="role" lang="${langTag(door.speaks)}">${door.speaks === 'zh' ? '中文' : 'English'}</span>`}
+              </h3>
               <p>${m.about[door.about]}</p>
             </div>
             ${postForm(paths.demoEnter, { door: door.id }, html`<button>${m.enter(name)}</button>`, ctx)}

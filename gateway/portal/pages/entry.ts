@@ -61,7 +61,10 @@ export function entryPage(model: EntryModel, ctx: PageContext): Html {
     <h1>${title}</h1>
     <div class="split">
       <div>
-        <section><h2>${m.what}</h2>${payload(model.payload, ctx)}</section>
+        <section>
+          <h2>${m.what}</h2>
+          ${payload(model.payload, ctx)}
+        </section>
         <section>
           <h2>${m.leaf}</h2>
           <p class="quiet">${m.leafLead}</p>
@@ -72,7 +75,8 @@ export function entryPage(model: EntryModel, ctx: PageContext): Html {
           ${
             model.inclusion === null
               ? html`<p class="quiet">${m.inclusionNone}</p>`
-              : html`<p class="quiet">${m.inclusionLead(number(model.inclusion.size, ctx))}</p>${inclusionPicture(model.inclusion, ctx)}`
+              : html`<p class="quiet">${m.inclusionLead(number(model.inclusion.size, ctx))}</p>
+                  ${inclusionPicture(model.inclusion, ctx)}`
           }
         </section>
       </div>
@@ -100,7 +104,12 @@ function payload(view: EntryModel['payload'], ctx: PageContext): Html {
       return html`<p>${m.entry.payloadClosed}</p>`;
     case 'readable': {
       const categories = view.categories.map((category) => m.categories[category]);
-      return html`<p class="big-line"><span>${view.recipientName && say(view.recipientName, ctx.lang)} ${m.operations[view.operation]}</span> ${outcome(view.outcome, ctx)}</p>
+      return html`<p class="big-line">
+          <span
+            >${view.recipientName && say(view.recipientName, ctx.lang)} ${m.operations[view.operation]}</span
+          >
+          ${outcome(view.outcome, ctx)}
+        </p>
         ${facts([
           [m.entry.at, time(view.atMs, 'second', ctx)],
           [m.entry.person, view.personName && say(view.personName, ctx.lang)],
@@ -110,7 +119,10 @@ function payload(view: EntryModel['payload'], ctx: PageContext): Html {
           [m.entry.reason, view.reason && word(m.reasons, view.reason)],
           [m.entry.rows, view.rowCount !== null && number(view.rowCount, ctx)],
           [m.entry.basis, view.basis && word(m.bases, view.basis)],
-          [m.entry.notice, view.noticeVersion && html`<a href="${noticePath(view.noticeVersion)}">${view.noticeVersion}</a>`],
+          [
+            m.entry.notice,
+            view.noticeVersion && html`<a href="${noticePath(view.noticeVersion)}">${view.noticeVersion}</a>`,
+          ],
           [m.entry.decision, view.decisionId && html`<code>${view.decisionId}</code>`],
         ])}`;
     }
@@ -128,8 +140,15 @@ function leaf(model: EntryModel, ctx: PageContext): Html {
     [fields.commitment, wholeHash(view.commitment)],
     [fields.tag, view.person && wholeHash(view.person.tag)],
     [fields.sequence, view.person && number(view.person.sequence, ctx)],
-    [fields.population, view.population && html`${wholeHash(view.population.key)} (${number(view.population.count, ctx)})`],
-    [fields.reference, view.startedIndex !== null && html`<a href="${pathOf(view.startedIndex)}">${formatNumber(view.startedIndex, ctx.lang)}</a>`],
+    [
+      fields.population,
+      view.population && html`${wholeHash(view.population.key)} (${number(view.population.count, ctx)})`,
+    ],
+    [
+      fields.reference,
+      view.startedIndex !== null &&
+        html`<a href="${pathOf(view.startedIndex)}">${formatNumber(view.startedIndex, ctx.lang)}</a>`,
+    ],
     [fields.hash, wholeHash(view.leafHash)],
   ]);
 }

@@ -12,7 +12,11 @@ export interface HomeModel {
   /** Counts of the last seven days, from the log. */
   readonly usedCount: number;
   readonly refusedCount: number;
-  readonly askers: readonly { readonly name: Text; readonly usedCount: number; readonly refusedCount: number }[];
+  readonly askers: readonly {
+    readonly name: Text;
+    readonly usedCount: number;
+    readonly refusedCount: number;
+  }[];
   readonly switches: { readonly on: number; readonly off: number; readonly unset: number };
   readonly rowsHeld: number;
   readonly categoriesHeld: number;
@@ -25,18 +29,25 @@ export function homePage(model: HomeModel, ctx: PageContext): Html {
   const main = html`
     <section class="hero">
       <p class="eyebrow">${model.name} · ${m.period}</p>
-      <h1>${m.headline(model.usedCount, number(model.usedCount, ctx), model.refusedCount, number(model.refusedCount, ctx))}</h1>
+      <h1>
+        ${m.headline(model.usedCount, number(model.usedCount, ctx), model.refusedCount, number(model.refusedCount, ctx))}
+      </h1>
     </section>
     ${model.askers.length > 0 && askers(model, ctx)}
     <section class="pair">
       <div>
         <h2>${m.switches}</h2>
-        <p class="figure-line">${m.switchSummary(number(model.switches.on, ctx), number(model.switches.off, ctx), number(model.switches.unset, ctx))}</p>
+        <p class="figure-line">
+          ${m.switchSummary(number(model.switches.on, ctx), number(model.switches.off, ctx), number(model.switches.unset, ctx))}
+        </p>
         <p><a href="${paths.switches}">${m.changeSwitches}</a></p>
       </div>
       <div>
         <h2>${m.held}</h2>
-        <p class="figure-line">${m.heldText(model.rowsHeld, number(model.rowsHeld, ctx))} ${m.heldCategories(model.categoriesHeld, number(model.categoriesHeld, ctx))}</p>
+        <p class="figure-line">
+          ${m.heldText(model.rowsHeld, number(model.rowsHeld, ctx))}
+          ${m.heldCategories(model.categoriesHeld, number(model.categoriesHeld, ctx))}
+        </p>
         <p><a href="${paths.data}">${m.seeData}</a></p>
       </div>
     </section>
@@ -77,11 +88,26 @@ function bar(usedCount: number, refusedCount: number, most: number): Html {
   const unit = 236 / most;
   const usedWidth = usedCount * unit;
   const refusedWidth = refusedCount * unit;
-  return html`<svg class="bar-picture" viewBox="0 0 240 14" width="240" height="14" preserveAspectRatio="none" aria-hidden="true" focusable="false">
+  return html`<svg
+    class="bar-picture"
+    viewBox="0 0 240 14"
+    width="240"
+    height="14"
+    preserveAspectRatio="none"
+    aria-hidden="true"
+    focusable="false"
+  >
     ${usedCount > 0 && html`<rect class="used" x="0" y="1" width="${usedWidth.toFixed(1)}" height="12" rx="2" />`}
     ${
       refusedCount > 0 &&
-      html`<rect class="refused" x="${(usedWidth + (usedCount > 0 ? 3 : 0.75)).toFixed(1)}" y="1.75" width="${Math.max(refusedWidth - 1, 3).toFixed(1)}" height="10.5" rx="2" />`
+      html`<rect
+        class="refused"
+        x="${(usedWidth + (usedCount > 0 ? 3 : 0.75)).toFixed(1)}"
+        y="1.75"
+        width="${Math.max(refusedWidth - 1, 3).toFixed(1)}"
+        height="10.5"
+        rx="2"
+      />`
     }
   </svg>`;
 }

@@ -35,7 +35,8 @@ export function officerAnchorsPage(model: OfficerAnchorsModel, ctx: PageContext)
     <h1>${m.anchors}</h1>
     <p class="lead">${m.anchorsLead}</p>
     ${model.chain && html`<p class="quiet">chain id ${model.chain.chainId} · <code class="whole">${model.chain.contract}</code></p>`}
-    ${model.anchors.length === 0 ? html`<p class="quiet">${m.noAnchor}</p>` : anchorTable(model.anchors, ctx)} ${pager(model.paging, ctx)}
+    ${model.anchors.length === 0 ? html`<p class="quiet">${m.noAnchor}</p>` : anchorTable(model.anchors, ctx)}
+    ${pager(model.paging, ctx)}
   `;
   return layout({ title: m.anchors, main, width: 'wide' }, ctx);
 }
@@ -56,7 +57,9 @@ function anchorTable(anchors: readonly AnchorLine[], ctx: PageContext): Html {
     ],
     anchors.map((anchor) => [
       number(anchor.size, ctx),
-      html`<span class="outcome ${anchor.state}">${mark(marks[anchor.state])}${m.states[anchor.state]}</span>`,
+      html`<span class="outcome ${anchor.state}"
+        >${mark(marks[anchor.state])}${m.states[anchor.state]}</span
+      >`,
       time(anchor.atMs, 'second', ctx),
       anchor.txHash === null ? '–' : hash(anchor.txHash),
       orDash(anchor.blockNumber),

@@ -27,24 +27,45 @@ export interface OfficerEntriesModel {
   readonly lines: readonly EntryLine[];
   readonly paging: Paging;
   /** Empty text for no filter; times as `datetime-local` values in the page's zone. */
-  readonly chosen: { readonly kind: EntryKind | ''; readonly outcome: Outcome | ''; readonly from: string; readonly to: string };
+  readonly chosen: {
+    readonly kind: EntryKind | '';
+    readonly outcome: Outcome | '';
+    readonly from: string;
+    readonly to: string;
+  };
 }
 
-const outcomes = ['allowed', 'refused', 'withheld', 'started', 'failed'] as const satisfies readonly Outcome[];
+const outcomes = [
+  'allowed',
+  'refused',
+  'withheld',
+  'started',
+  'failed',
+] as const satisfies readonly Outcome[];
 
 export function officerEntriesPage(model: OfficerEntriesModel, ctx: PageContext): Html {
   const m = words(ctx);
-  const kinds = (Object.keys(entryKinds) as EntryKind[]).map((kind) => ({ value: kind, label: m.kinds[kind] }));
+  const kinds = (Object.keys(entryKinds) as EntryKind[]).map((kind) => ({
+    value: kind,
+    label: m.kinds[kind],
+  }));
   const main = html`
     <h1>${m.officer.entries}</h1>
     <form method="get" action="${paths.officerEntries}" class="filter" aria-label="${m.officer.filter}">
       ${choose('kind', m.officer.kind, kinds, model.chosen.kind, ctx)}
-      ${choose('outcome', m.activity.outcome, outcomes.map((value) => ({ value, label: m.outcomes[value] })), model.chosen.outcome, ctx)}
+      ${choose(
+        'outcome',
+        m.activity.outcome,
+        outcomes.map((value) => ({ value, label: m.outcomes[value] })),
+        model.chosen.outcome,
+        ctx,
+      )}
       ${field({ name: 'from', label: m.officer.from, type: 'datetime-local', value: model.chosen.from, isOptional: true })}
       ${field({ name: 'to', label: m.officer.to, type: 'datetime-local', value: model.chosen.to, isOptional: true })}
       <button class="plain">${m.layout.apply}</button>
     </form>
-    ${model.lines.length === 0 ? html`<p class="quiet">${m.officer.none}</p>` : entries(model, ctx)} ${pager(model.paging, ctx)}
+    ${model.lines.length === 0 ? html`<p class="quiet">${m.officer.none}</p>` : entries(model, ctx)}
+    ${pager(model.paging, ctx)}
   `;
   return layout({ title: m.officer.entries, main, width: 'wide' }, ctx);
 }
@@ -69,7 +90,12 @@ function entries(model: OfficerEntriesModel, ctx: PageContext): Html {
       line.outcome === null ? '–' : outcome(line.outcome, ctx),
       about(line, ctx),
       evidenceLine(line.evidence, ctx),
-      html`<a href="${proofPath(line.index)}" download aria-label="${`${m.layout.proof}: ${m.activity.entry(formatNumber(line.index, ctx.lang))}`}">.json</a>`,
+      html`<a
+        href="${proofPath(line.index)}"
+        download
+        aria-label="${`${m.layout.proof}: ${m.activity.entry(formatNumber(line.index, ctx.lang))}`}"
+        >.json</a
+      >`,
     ]),
   );
 }

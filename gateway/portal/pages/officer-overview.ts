@@ -15,8 +15,18 @@ export interface OfficerOverviewModel {
   readonly peopleCount: number;
   readonly partnerCount: number;
   readonly kinds: readonly { readonly kind: EntryKind; readonly count: number }[];
-  readonly checkpoint: { readonly size: number; readonly root: string; readonly atMs: number; readonly signer: string } | null;
-  readonly anchor: { readonly size: number; readonly atMs: number; readonly state: AnchorState; readonly unanchoredCount: number } | null;
+  readonly checkpoint: {
+    readonly size: number;
+    readonly root: string;
+    readonly atMs: number;
+    readonly signer: string;
+  } | null;
+  readonly anchor: {
+    readonly size: number;
+    readonly atMs: number;
+    readonly state: AnchorState;
+    readonly unanchoredCount: number;
+  } | null;
 }
 
 export function officerOverviewPage(model: OfficerOverviewModel, ctx: PageContext): Html {
@@ -68,7 +78,10 @@ export function officerOverviewPage(model: OfficerOverviewModel, ctx: PageContex
       <h2>${m.kinds}</h2>
       ${cardTable(
         m.kinds,
-        [{ label: m.kind, kind: 'title' }, { label: m.count, kind: 'number' }],
+        [
+          { label: m.kind, kind: 'title' },
+          { label: m.count, kind: 'number' },
+        ],
         model.kinds.map((item) => [
           html`<a href="${paths.officerEntries}?kind=${item.kind}">${words(ctx).kinds[item.kind]}</a>`,
           number(item.count, ctx),

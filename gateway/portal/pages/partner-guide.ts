@@ -11,9 +11,15 @@ export interface PartnerGuideModel {
 export function partnerGuidePage(model: PartnerGuideModel, ctx: PageContext): Html {
   const m = words(ctx).partnerGuide;
   const examples: readonly (readonly [string, string])[] = [
-    [m.askStep, `GET ${model.issuer}/.well-known/openid-configuration\nscope=browsing.recommendation:read\ncode_challenge_method=S256`],
+    [
+      m.askStep,
+      `GET ${model.issuer}/.well-known/openid-configuration\nscope=browsing.recommendation:read\ncode_challenge_method=S256`,
+    ],
     [m.readStep, `GET /v1/data/browsing?purpose=recommendation\nAuthorization: Bearer …`],
-    [m.refusedStep, `HTTP/1.1 403 Forbidden\nContent-Type: application/problem+json\n\n{ "code": "consent_required", … }`],
+    [
+      m.refusedStep,
+      `HTTP/1.1 403 Forbidden\nContent-Type: application/problem+json\n\n{ "code": "consent_required", … }`,
+    ],
   ];
   const main = html`
     <h1>${m.title}</h1>

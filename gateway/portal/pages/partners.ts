@@ -29,11 +29,19 @@ export function partnersPage(model: PartnersModel, ctx: PageContext): Html {
   const main = html`
     <h1>${m.title}</h1>
     <p class="lead">${m.lead}</p>
-    ${live.length === 0 ? html`<p>${m.none}</p>` : html`<ul class="panels">${live.map((grant) => grantPanel(grant, ctx))}</ul>`}
+    ${
+      live.length === 0
+        ? html`<p>${m.none}</p>`
+        : html`<ul class="panels">
+            ${live.map((grant) => grantPanel(grant, ctx))}
+          </ul>`
+    }
     ${
       ended.length > 0 &&
       html`<h2>${m.ended}</h2>
-        <ul class="panels">${ended.map((grant) => grantPanel(grant, ctx))}</ul>`
+        <ul class="panels">
+          ${ended.map((grant) => grantPanel(grant, ctx))}
+        </ul>`
     }
   `;
   return layout({ title: m.title, main }, ctx);
@@ -46,15 +54,32 @@ function grantPanel(grant: GrantView, ctx: PageContext): Html {
   return html`<li class="panel">
     <h3>${name}</h3>
     ${facts([
-      [m.partners.scopes, html`<ul class="chips">${grant.scopes.map((scope) => html`<li>${m.consent.scope(m.categories[scope.category], m.purposes[scope.purpose])}</li>`)}</ul>`],
+      [
+        m.partners.scopes,
+        html`<ul class="chips">
+          ${grant.scopes.map((scope) => html`<li>${m.consent.scope(m.categories[scope.category], m.purposes[scope.purpose])}</li>`)}
+        </ul>`,
+      ],
       [m.partners.since, time(grant.sinceMs, 'day', ctx)],
       [m.partners.until, grant.untilMs === null ? m.layout.noEnd : time(grant.untilMs, 'day', ctx)],
-      [m.partners.lastAccess, grant.lastAccessMs === null ? m.layout.never : time(grant.lastAccessMs, 'minute', ctx)],
+      [
+        m.partners.lastAccess,
+        grant.lastAccessMs === null ? m.layout.never : time(grant.lastAccessMs, 'minute', ctx),
+      ],
     ])}
     ${
       ended === null
-        ? postForm(paths.partnersRevoke, { grant: grant.id }, html`<button class="plain" aria-label="${m.partners.revokeFor(name)}">${m.partners.revoke}</button>`, ctx)
-        : html`<p class="quiet">${ended.how === 'revoked' ? m.partners.revokedAt(time(ended.atMs, 'minute', ctx)) : m.partners.expiredAt(time(ended.atMs, 'minute', ctx))}</p>`
+        ? postForm(
+            paths.partnersRevoke,
+            { grant: grant.id },
+            html`<button class="plain" aria-label="${m.partners.revokeFor(name)}">
+              ${m.partners.revoke}
+            </button>`,
+            ctx,
+          )
+        : html`<p class="quiet">
+            ${ended.how === 'revoked' ? m.partners.revokedAt(time(ended.atMs, 'minute', ctx)) : m.partners.expiredAt(time(ended.atMs, 'minute', ctx))}
+          </p>`
     }
   </li>`;
 }

@@ -21,7 +21,9 @@ export function problemPage(model: ProblemModel, ctx: PageContext): Html {
     <p class="eyebrow">${model.status}</p>
     <h1>${title}</h1>
     <p class="lead">${isKnown ? word(m.texts, model.code) : m.otherText}</p>
-    <p class="quiet">${m.code} <code>${model.code}</code>${model.requestId && html` · <code>${model.requestId}</code>`}</p>
+    <p class="quiet">
+      ${m.code} <code>${model.code}</code>${model.requestId && html` · <code>${model.requestId}</code>`}
+    </p>
     <p>
       ${model.code === 'unauthenticated' && html`<a class="button" href="${paths.signIn}">${words(ctx).layout.signIn}</a>`}
       <a class="button plain" href="${paths.landing}">${m.back}</a>

@@ -18,7 +18,8 @@ export function signInPage(model: SignInModel, ctx: PageContext): Html {
   const isStaff = model.for === 'staff';
   const main = html`
     <h1>${isStaff ? m.staffTitle : m.title}</h1>
-    ${isStaff && html`<p class="lead">${m.staffLead}</p>`} ${model.hasFailed && html`<p class="alert" role="alert">${m.wrong}</p>`}
+    ${isStaff && html`<p class="lead">${m.staffLead}</p>`}
+    ${model.hasFailed && html`<p class="alert" role="alert">${m.wrong}</p>`}
     ${postForm(
       isStaff ? paths.staffSignIn : paths.signIn,
       model.next === null ? {} : { next: model.next },

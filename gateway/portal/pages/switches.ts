@@ -4,7 +4,14 @@ import { layout } from '../layout.ts';
 import { formatNumber } from '../messages/format.ts';
 import { say, type Text } from '../messages/pick.ts';
 import { words, type PageContext } from '../parts/page.ts';
-import { effect, isGoverned, switchDetails, switchForm, switchName, type SwitchView } from '../parts/switch.ts';
+import {
+  effect,
+  isGoverned,
+  switchDetails,
+  switchForm,
+  switchName,
+  type SwitchView,
+} from '../parts/switch.ts';
 import { mark } from '../parts/text.ts';
 import { myEntryPath } from '../paths.ts';
 
@@ -37,7 +44,9 @@ export function switchesPage(model: SwitchesModel, ctx: PageContext): Html {
   const main = html`
     <h1>${m.title}</h1>
     <p class="lead">${m.lead}</p>
-    <div class="status" role="status" aria-live="polite">${model.saved && savedMessage(model.saved, ctx)}</div>
+    <div class="status" role="status" aria-live="polite">
+      ${model.saved && savedMessage(model.saved, ctx)}
+    </div>
     ${model.recipients.length > 1 && recipientLinks(model, ctx)}
     ${model.recipients.map((recipient) => recipientSection(recipient, ctx))}
   `;
@@ -62,7 +71,9 @@ function recipientSection(recipient: RecipientMatrix, ctx: PageContext): Html {
           <th role="columnheader" scope="col">${m.switches.category}</th>
           ${recipient.purposes.map(
             (purpose) =>
-              html`<th role="columnheader" scope="col">${m.purposes[purpose]}<span class="hint">${m.purposeHints[purpose]}</span></th>`,
+              html`<th role="columnheader" scope="col">
+                ${m.purposes[purpose]}<span class="hint">${m.purposeHints[purpose]}</span>
+              </th>`,
           )}
         </tr>
       </thead>
@@ -75,7 +86,11 @@ function recipientSection(recipient: RecipientMatrix, ctx: PageContext): Html {
               </th>
               ${recipient.purposes.map((purpose) => {
                 const view = row.cells.find((cell) => cell.purpose === purpose);
-                return html`<td role="cell" data-label="${m.purposes[purpose]}" ${view === undefined && html`class="empty"`}>
+                return html`<td
+                  role="cell"
+                  data-label="${m.purposes[purpose]}"
+                  ${view === undefined && html`class="empty"`}
+                >
                   ${view === undefined ? html`<span class="quiet">${m.switches.notUsed}</span>` : cell(view, name, ctx)}
                 </td>`;
               })}
@@ -89,7 +104,13 @@ function recipientSection(recipient: RecipientMatrix, ctx: PageContext): Html {
 function cell(view: SwitchView, recipientName: string, ctx: PageContext): Html {
   const m = words(ctx);
   if (isGoverned(view)) {
-    return html`<div class="cell"><p class="effect governed">${mark('dot')}<span><strong>${m.switches.locked}</strong><span class="cause">${m.causes[view.cause]}</span></span></p></div>`;
+    return html`<div class="cell">
+      <p class="effect governed">
+        ${mark('dot')}<span
+          ><strong>${m.switches.locked}</strong><span class="cause">${m.causes[view.cause]}</span></span
+        >
+      </p>
+    </div>`;
   }
   return html`<div class="cell">
     ${switchForm(view, recipientName, ctx)} ${effect(view, ctx)} ${switchDetails(view, recipientName, ctx)}
@@ -103,8 +124,8 @@ function savedMessage(saved: SwitchSaved, ctx: PageContext): Html {
     ${mark('tick')}
     <span>
       ${m.switches.saved(name, m.switches.state[saved.view.state])}
-      <a href="${myEntryPath(saved.index)}">${m.switches.savedEntry} ${formatNumber(saved.index, ctx.lang)}</a>,
-      ${m.switches.savedDecision} <code>${saved.decisionId}</code>
+      <a href="${myEntryPath(saved.index)}">${m.switches.savedEntry} ${formatNumber(saved.index, ctx.lang)}</a
+      >, ${m.switches.savedDecision} <code>${saved.decisionId}</code>
     </span>
   </p>`;
 }

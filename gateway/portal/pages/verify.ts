@@ -68,9 +68,17 @@ function frame(blocks: Blocks, lang: Lang): Html {
           <div class="bar">
             <span class="brand">${brandMark}<span>Assent</span></span>
             <ul class="languages" data-online>
-              <li><a href="${paths.verify}?lang=${other}" lang="${langTag(other)}" hreflang="${langTag(other)}">${pick(other).languageName}</a></li>
+              <li>
+                <a href="${paths.verify}?lang=${other}" lang="${langTag(other)}" hreflang="${langTag(other)}"
+                  >${pick(other).languageName}</a
+                >
+              </li>
             </ul>
-            <div class="account" data-online><a class="button plain" href="${paths.verify}?lang=${lang}" download="assent-verify.html">${m.save}</a></div>
+            <div class="account" data-online>
+              <a class="button plain" href="${paths.verify}?lang=${lang}" download="assent-verify.html"
+                >${m.save}</a
+              >
+            </div>
           </div>
         </header>
         <main id="main" tabindex="-1">
@@ -78,7 +86,8 @@ function frame(blocks: Blocks, lang: Lang): Html {
           <p class="lead">${m.lead}</p>
           <noscript><p class="alert">${m.needsScript}</p></noscript>
           <form class="drops" id="files">
-            ${dropField('bundle', m.bundle, m.bundleHint, m.noFile)} ${dropField('trust', m.trust, m.trustHint, m.noFile)}
+            ${dropField('bundle', m.bundle, m.bundleHint, m.noFile)}
+            ${dropField('trust', m.trust, m.trustHint, m.noFile)}
             <button id="verify" disabled>${m.check}</button>
           </form>
           <div id="status" role="status" aria-live="polite"><p class="quiet">${m.waiting}</p></div>

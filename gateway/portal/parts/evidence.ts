@@ -23,7 +23,14 @@ export function evidenceLine(evidence: Evidence, ctx: PageContext): Html {
     <svg viewBox="0 0 50 10" width="50" height="10" aria-hidden="true" focusable="false">
       ${evidenceLevels.map(
         (level, i) =>
-          html`<rect class="${evidence.includes(level) ? 'reached' : 'open'}" x="${i * 10 + 0.75}" y="${1.75}" width="7" height="6.5" rx="1.5" />`,
+          html`<rect
+            class="${evidence.includes(level) ? 'reached' : 'open'}"
+            x="${i * 10 + 0.75}"
+            y="${1.75}"
+            width="7"
+            height="6.5"
+            rx="1.5"
+          />`,
       )}
     </svg>
     <span><span class="unseen">${m.title}: </span>${m.levels[highest]}</span>

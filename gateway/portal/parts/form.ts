@@ -58,14 +58,22 @@ export interface Choice {
 }
 
 /** A list to choose one from; the empty value stands for all. */
-export function choose(name: string, label: string, choices: readonly Choice[], chosen: string, ctx: PageContext): Html {
+export function choose(
+  name: string,
+  label: string,
+  choices: readonly Choice[],
+  chosen: string,
+  ctx: PageContext,
+): Html {
   const options = [{ value: '', label: words(ctx).layout.all }, ...choices];
   return html`<div class="field">
     <label for="${name}">${label}</label>
     <select id="${name}" name="${name}">
       ${options.map(
         (option) =>
-          html`<option value="${option.value}" ${option.value === chosen && html`selected`}>${option.label}</option>`,
+          html`<option value="${option.value}" ${option.value === chosen && html`selected`}>
+            ${option.label}
+          </option>`,
       )}
     </select>
   </div>`;

@@ -48,7 +48,12 @@ export function switchForm(view: SwitchView, recipientName: string, ctx: PageCon
   return postForm(
     paths.switches,
     hiddenFields(view, to),
-    html`<button class="switch" role="switch" aria-checked="${view.state === 'on' ? 'true' : 'false'}" aria-label="${switchName(view, recipientName, ctx)}">
+    html`<button
+      class="switch"
+      role="switch"
+      aria-checked="${view.state === 'on' ? 'true' : 'false'}"
+      aria-label="${switchName(view, recipientName, ctx)}"
+    >
       <span class="track" aria-hidden="true"><span class="thumb"></span></span>
       <span class="state">${m.state[view.state]}</span>
     </button>`,
@@ -62,7 +67,10 @@ export function effect(view: SwitchView, ctx: PageContext): Html {
   const m = words(ctx);
   return html`<p class="effect ${view.effective}">
     ${mark(view.effective === 'on' ? 'tick' : 'bar')}
-    <span><strong>${view.effective === 'on' ? m.switches.effectiveOn : m.switches.effectiveOff}</strong><span class="cause">${m.causes[view.cause]}</span></span>
+    <span
+      ><strong>${view.effective === 'on' ? m.switches.effectiveOn : m.switches.effectiveOff}</strong
+      ><span class="cause">${m.causes[view.cause]}</span></span
+    >
   </p>`;
 }
 
@@ -79,12 +87,18 @@ export function switchDetails(view: SwitchView, recipientName: string, ctx: Page
     <ul>
       ${view.sinceMs !== null && html`<li>${m.since(time(view.sinceMs, 'minute', ctx))}</li>`}
       ${view.untilMs !== null && html`<li>${m.until(time(view.untilMs, 'day', ctx))}</li>`}
-      ${limits.map((limit) => html`<li>${m.extent} ${limit}</li>`)} ${view.needsSeparate && html`<li>${m.separate}</li>`}
+      ${limits.map((limit) => html`<li>${m.extent} ${limit}</li>`)}
+      ${view.needsSeparate && html`<li>${m.separate}</li>`}
       ${view.noticeVersion && html`<li><a href="${noticePath(view.noticeVersion)}">${m.notice(view.noticeVersion)}</a></li>`}
     </ul>
     ${
       view.state === 'unset' &&
-      postForm(paths.switches, hiddenFields(view, 'off'), html`<button class="plain" aria-label="${`${m.refuse}: ${name}`}">${m.refuse}</button>`, ctx)
+      postForm(
+        paths.switches,
+        hiddenFields(view, 'off'),
+        html`<button class="plain" aria-label="${`${m.refuse}: ${name}`}">${m.refuse}</button>`,
+        ctx,
+      )
     }
     ${
       view.recipient !== '*' &&
@@ -100,5 +114,11 @@ export function switchDetails(view: SwitchView, recipientName: string, ctx: Page
 }
 
 function hiddenFields(view: SwitchView, to: 'on' | 'off'): Record<string, string> {
-  return { category: view.category, purpose: view.purpose, recipient: view.recipient, to, back: view.backUrl };
+  return {
+    category: view.category,
+    purpose: view.purpose,
+    recipient: view.recipient,
+    to,
+    back: view.backUrl,
+  };
 }

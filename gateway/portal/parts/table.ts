@@ -9,7 +9,11 @@ export interface Column {
  * A table that becomes a stack of cards where the window is narrow. The roles are written out because a change of
  * `display` takes them away in some browsers (WCAG 1.3.1).
  */
-export function cardTable(caption: string, columns: readonly Column[], rows: readonly (readonly Part[])[]): Html {
+export function cardTable(
+  caption: string,
+  columns: readonly Column[],
+  rows: readonly (readonly Part[])[],
+): Html {
   return html`<table class="cards" role="table">
     <caption class="quiet">
       ${caption}
@@ -27,7 +31,9 @@ export function cardTable(caption: string, columns: readonly Column[], rows: rea
               const column = columns[i];
               return column?.kind === 'title'
                 ? html`<th role="rowheader" scope="row" class="title">${cell}</th>`
-                : html`<td role="cell" class="${column?.kind ?? ''}" data-label="${column?.label ?? ''}"><div>${cell}</div></td>`;
+                : html`<td role="cell" class="${column?.kind ?? ''}" data-label="${column?.label ?? ''}">
+                    <div>${cell}</div>
+                  </td>`;
             })}
           </tr>`,
       )}
@@ -37,7 +43,9 @@ export function cardTable(caption: string, columns: readonly Column[], rows: rea
 
 /** Names and values, one pair a line. Absent values leave no line. */
 export function facts(pairs: readonly (readonly [string, Part])[]): Html {
-  const shown = pairs.filter(([, value]) => value !== null && value !== undefined && value !== false && value !== '');
+  const shown = pairs.filter(
+    ([, value]) => value !== null && value !== undefined && value !== false && value !== '',
+  );
   return html`<dl class="facts">
     ${shown.map(
       ([name, value]) =>

@@ -40,5 +40,15 @@ const shapes = {
 
 /** A round mark of 16 px; decoration, the word beside it carries the meaning. */
 export function mark(shape: keyof typeof shapes): Html {
-  return html`<svg class="mark mark-${shape}" viewBox="0 0 16 16" width="16" height="16" aria-hidden="true" focusable="false"><circle class="disc" cx="8" cy="8" r="7.25" />${trusted(shapes[shape])}</svg>`;
+  return html`<svg
+    class="mark mark-${shape}"
+    viewBox="0 0 16 16"
+    width="16"
+    height="16"
+    aria-hidden="true"
+    focusable="false"
+  >
+    <circle class="disc" cx="8" cy="8" r="7.25" />
+    ${trusted(shapes[shape])}
+  </svg>`;
 }

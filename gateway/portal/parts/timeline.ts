@@ -33,15 +33,20 @@ export function timeline(lines: readonly ActivityLine[], ctx: PageContext): Html
       return html`<li class="${line.outcome}">
         <div class="when">${time(line.atMs, 'minute', ctx)}</div>
         <div class="what">
-          <p class="headline"><strong>${say(line.who, ctx.lang)}</strong> <span>${m.operations[line.operation]}</span></p>
-          ${purposeAndCategories(line, ctx)} ${line.reason && html`<p class="reason">${word(m.reasons, line.reason)}</p>`}
+          <p class="headline">
+            <strong>${say(line.who, ctx.lang)}</strong> <span>${m.operations[line.operation]}</span>
+          </p>
+          ${purposeAndCategories(line, ctx)}
+          ${line.reason && html`<p class="reason">${word(m.reasons, line.reason)}</p>`}
         </div>
         <div class="result">${outcome(line.outcome, ctx)}</div>
         <div class="proof">
           ${evidenceLine(line.evidence, ctx)}
           <span class="links">
             <a href="${myEntryPath(line.index)}">${entryName}</a>
-            <a href="${proofPath(line.index)}" download aria-label="${`${m.layout.proof}: ${entryName}`}">${m.layout.proof}</a>
+            <a href="${proofPath(line.index)}" download aria-label="${`${m.layout.proof}: ${entryName}`}"
+              >${m.layout.proof}</a
+            >
           </span>
         </div>
       </li>`;
@@ -56,5 +61,7 @@ function purposeAndCategories(line: ActivityLine, ctx: PageContext): Html | fals
     line.categories.map((category) => m.categories[category]),
     ctx.lang,
   );
-  return html`<p class="quiet">${names}${line.purpose && html` ${m.activity.for(m.purposes[line.purpose])}`}</p>`;
+  return html`<p class="quiet">
+    ${names}${line.purpose && html` ${m.activity.for(m.purposes[line.purpose])}`}
+  </p>`;
 }
