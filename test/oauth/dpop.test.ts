@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT, type JWK } from 'jose';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { deleteExpired } from '../../gateway/oauth/adapter.ts';
+import { checkDpop } from '../../gateway/oauth/dpop.ts';
+import { migrateSqlite } from '../../gateway/store/migrate.ts';
+import { openSqlite } from '../../gateway/store/sqlite.ts';
+import { handClock } from '../../gateway/system.ts';
+
+const token = 'kcZhK2Ff0Lgt0HNQ2ZRfNnWbU6Wg';
+const url = 'https://gateway.example/v1/data/browsing';
+const clock = handClock(0);
+const startMs = 1_800_000_000_000;
+const folder = mkdtempSync(join(tmpdir(), 'assent-dpop-'));
+const store = openSqlite(join(folder, 'gateway.db'), { onFatal: () => undefined });
+
+let privateKey: CryptoKey;
+let jwk: JWK;
+
+beforeAll(async () => {
+  migrateSqlite(store.raw, resolve(import.meta.dirname, '..', '..', 'migrations', 'sqlite'));
+  const pair = await generateKeyPair('ES256', { extractable: true });
+  privateKey = pair.privateKey;
+  jwk = await exportJWK(pair.publicKey);
+});
+beforeEach(() => clock.set(startMs));
+afterAll(async () => {
+  await store.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+let count = 0;
+async function proofOf(
+  claims: Record<string, unknown> = {},
+  header: Record<string, unknown> = {},
+): Promise<string> {
+  const body = {
+    jti: `proof-${++count}`,
+    htm: 'GET',
+    htu: url,
+    iat: Math.floor(startMs / 1000),
+    ath: createHash('sha256').update(token).digest('base64url'),
+    ...claims,
+  };
+  return new SignJWT(body)
+    .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk, ...header })
+    .sign(privateKey);
+}
+
+const check = (proof: string, change: { method?: string; url?: string; token?: string } = {}) =>
+  checkDpop({ store, system: { clock } }, { proof, method: 'GET', url, token, ...change });
+
+describe('a DPoP proof', () => {
+  test('for this request and token gives the thumbprint of its key; the query does not matter', async () => {
+    const jkt = await calculateJwkThumbprint(jwk);
+    expect(await check(await proofOf())).toEqual({ jkt });
+    expect(await check(await proofOf(), { url: `${url}?purpose=analytics#x` })).toEqual({ jkt });
+  });
+
+  test('is good once, also when sent twice at the same time, and the memory of it is swept', async () => {
+    const proof = await proofOf();
+    const twice = await Promise.allSettled([check(proof), check(proof)]);
+    expect(twice.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+    await expect(check(proof)).rejects.toMatchObject({ code: 'invalid_token', message: /used before/ });
+    expect(await deleteExpired(store, startMs)).toBe(0);
+    expect(await deleteExpired(store, startMs + 120_000)).toBeGreaterThan(0);
+  });
+
+  test('with the same jti from another key is another proof', async () => {
+    const other = await generateKeyPair('ES256', { extractable: true });
+    await check(await proofOf({ jti: 'same' }));
+    const proof = await new SignJWT({
+      jti: 'same',
+      htm: 'GET',
+      htu: url,
+      iat: startMs / 1000,
+      ath: createHash('sha256').update(token).digest('base64url'),
+    })
+      .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk: await exportJWK(other.publicKey) })
+      .sign(other.privateKey);
+    expect((await check(proof)).jkt).toBe(await calculateJwkThumbprint(await exportJWK(other.publicKey)));
+  });
+
+  test.each<[string, Record<string, unknown>, Record<string, unknown>]>([
+    ['another method', { htm: 'POST' }, {}],
+    ['another path', { htu: `${url}/more` }, {}],
+    ['another host', { htu: 'https://elsewhere.example/v1/data/browsing' }, {}],
+    ['no URL', { htu: 'nonsense' }, {}],
+    ['another token', { ath: createHash('sha256').update('other').digest('base64url') }, {}],
+    ['no token', { ath: undefined }, {}],
+    ['two minutes ago', { iat: startMs / 1000 - 120 }, {}],
+    ['two minutes ahead', { iat: startMs / 1000 + 120 }, {}],
+    ['no time', { iat: undefined }, {}],
+    ['no jti', { jti: undefined }, {}],
+    ['an endless jti', { jti: 'x'.repeat(300) }, {}],
+    ['another type', {}, { typ: 'JWT' }],
+    ['no key', {}, { jwk: undefined }],
+  ])('with %s is refused', async (_name, claims, header) => {
+    await expect(check(await proofOf(claims, header))).rejects.toMatchObject({ code: 'invalid_token' });
+  });
+
+  test('signed by another key than the one it names, carrying a private key, or no JWT at all is refused', async () => {
+    const other = await generateKeyPair('ES256', { extractable: true });
+    const named = await proofOf({}, { jwk: await exportJWK(other.publicKey) });
+    const leaked = await proofOf({}, { jwk: await exportJWK(privateKey) });
+    for (const proof of [named, leaked, '', 'a.b.c', 'x'.repeat(5000)]) {
+      await expect(check(proof)).rejects.toMatchObject({ code: 'invalid_token' });
+    }
+  });
+});
