@@ -28,24 +28,27 @@ export const MAX_ROWS = 10_000_000;
 const MAX_RAW_LENGTH = 1024;
 
 /** @throws EngineError `limit_exceeded` after 10 M rows of one source */
-export async function* inBatches(rows: AsyncIterable<ReadRow>): AsyncGenerator<RowBatch> {
+export async function* inBatches(blocks: AsyncIterable<readonly ReadRow[]>): AsyncGenerator<RowBatch> {
   let batch = emptyBatch();
   let inBatch = 0;
   let total = 0;
-  for await (const read of rows) {
-    total += 1;
-    if (total > MAX_ROWS) throw new EngineError('limit_exceeded', `More than ${MAX_ROWS} rows in one source`);
-    const size = read.kind === 'attributes' ? read.rows.length : 1;
-    if (inBatch + size > BATCH_ROWS) {
-      yield batch;
-      batch = emptyBatch();
-      inBatch = 0;
+  for await (const rows of blocks) {
+    for (const read of rows) {
+      total += 1;
+      if (total > MAX_ROWS)
+        throw new EngineError('limit_exceeded', `More than ${MAX_ROWS} rows in one source`);
+      const size = read.kind === 'attributes' ? read.rows.length : 1;
+      if (inBatch + size > BATCH_ROWS) {
+        yield batch;
+        batch = emptyBatch();
+        inBatch = 0;
+      }
+      inBatch += size;
+      if (read.kind === 'item') batch.items.push(read.row);
+      else if (read.kind === 'event') batch.events.push(read.row);
+      else if (read.kind === 'attributes') batch.attributes.push(...read.rows);
+      else batch.rejected.push(read.row);
     }
-    inBatch += size;
-    if (read.kind === 'item') batch.items.push(read.row);
-    else if (read.kind === 'event') batch.events.push(read.row);
-    else if (read.kind === 'attributes') batch.attributes.push(...read.rows);
-    else batch.rejected.push(read.row);
   }
   if (inBatch > 0) yield batch;
 }

@@ -12,54 +12,74 @@ import { type Mapping, mapRecord, requireColumns } from './mapping.ts';
  * @throws EngineError `import_format` when the header lacks a column, or there is none
  */
 export async function* readCsv(
-  lines: AsyncIterable<Line>,
+  blocks: AsyncIterable<readonly Line[]>,
   mapping: Mapping,
   separator: string,
   source: string,
-): AsyncGenerator<ReadRow> {
+): AsyncGenerator<readonly ReadRow[]> {
+  const joiner = new RecordJoiner(separator);
   let header: ReadonlyMap<string, number> | undefined;
-  for await (const record of records(lines, separator)) {
-    const fields = record.isTooLong ? undefined : parseRecord(record.text, separator);
+  const read = (record: Line): ReadRow[] => {
+    const { number, text } = record;
+    const fields = record.isTooLong ? undefined : parseRecord(text, separator);
     if (header === undefined) {
       const names = fields?.map((name) => name.trim()) ?? [];
       requireColumns(mapping, names);
       header = new Map(names.map((name, index) => [name, index]));
-    } else if (record.isTooLong) yield reject(source, record.number, 'line_too_long', record.text);
-    else if (fields === undefined) yield reject(source, record.number, 'invalid_quoting', record.text);
-    else if (fields.length !== header.size) {
-      yield reject(source, record.number, 'wrong_field_count', record.text);
-    } else {
-      const positions = header;
-      const field = (column: string) => fields[positions.get(column) ?? -1];
-      yield mapRecord(mapping, field, source, record.number, record.text);
+      return [];
     }
-  }
+    if (record.isTooLong) return [reject(source, number, 'line_too_long', text)];
+    if (fields === undefined) return [reject(source, number, 'invalid_quoting', text)];
+    if (fields.length !== header.size) return [reject(source, number, 'wrong_field_count', text)];
+    const positions = header;
+    return [mapRecord(mapping, (column) => fields[positions.get(column) ?? -1], source, number, text)];
+  };
+  for await (const lines of blocks) yield joiner.add(lines).flatMap(read);
+  yield joiner.end().flatMap(read);
   if (header === undefined)
     throw new EngineError('import_format', 'The file is empty: it has no header line');
 }
 
 // Joins lines while a quote is open. A quote that is never closed would swallow the rest of the file: when the record
 // grows beyond the limit of a line, or the file ends, its first line is given alone and the others are read anew.
-async function* records(lines: AsyncIterable<Line>, separator: string): AsyncGenerator<Line> {
-  let open: Line[] = [];
-  let openBytes = 0;
-  for await (const line of lines) {
-    open.push(line);
-    openBytes += line.text.length;
-    for (let isComplete = true; isComplete && open.length > 0;) {
-      const isOpen = hasOpenQuote(open, separator);
-      const mustGive = isOpen && (openBytes > MAX_LINE_BYTES || open.length > MAX_RECORD_LINES);
-      const given: Line[] = isOpen ? (mustGive ? open.splice(0, 1) : []) : open.splice(0);
-      openBytes = open.reduce((sum, { text }) => sum + text.length, 0);
-      isComplete = mustGive;
-      if (given.length > 0 && !isBlank(given)) yield join(given);
-    }
+class RecordJoiner {
+  private readonly separator: string;
+  private open: Line[] = [];
+
+  constructor(separator: string) {
+    this.separator = separator;
   }
-  while (open.length > 0) {
-    let count = open.length;
-    while (count > 1 && hasOpenQuote(open.slice(0, count), separator)) count -= 1;
-    const given = open.splice(0, count);
-    if (!isBlank(given)) yield join(given);
+
+  add(lines: readonly Line[]): Line[] {
+    const records: Line[] = [];
+    for (const line of lines) {
+      if (this.open.length === 0 && !line.text.includes('"')) {
+        if (!isBlank(line)) records.push(line);
+        continue;
+      }
+      this.open.push(line);
+      while (this.open.length > 0) {
+        const isOpen = hasOpenQuote(this.open, this.separator);
+        if (isOpen && !this.isFull()) break;
+        records.push(join(isOpen ? this.open.splice(0, 1) : this.open.splice(0)));
+      }
+    }
+    return records;
+  }
+
+  end(): Line[] {
+    const records: Line[] = [];
+    while (this.open.length > 0) {
+      let count = this.open.length;
+      while (count > 1 && hasOpenQuote(this.open.slice(0, count), this.separator)) count -= 1;
+      records.push(join(this.open.splice(0, count)));
+    }
+    return records.filter((record) => !isBlank(record));
+  }
+
+  private isFull(): boolean {
+    const size = this.open.reduce((sum, { text }) => sum + text.length, 0);
+    return size > MAX_LINE_BYTES || this.open.length > MAX_RECORD_LINES;
   }
 }
 
@@ -84,8 +104,8 @@ function hasOpenQuote(lines: readonly Line[], separator: string): boolean {
   return isInside;
 }
 
-function isBlank(lines: readonly Line[]): boolean {
-  return lines.length === 1 && lines[0]!.text === '' && !lines[0]!.isTooLong;
+function isBlank(line: Line): boolean {
+  return line.text === '' && !line.isTooLong;
 }
 
 function join(lines: readonly Line[]): Line {

@@ -1,6 +1,5 @@
 // NDJSON: one JSON object a line. Only the mapped fields are read; they may be texts, numbers or booleans.
-import type { ReadRow } from './batches.ts';
-import { reject } from './batches.ts';
+import { type ReadRow, reject } from './batches.ts';
 import type { Line } from './lines.ts';
 import { columnsOf, type Mapping, mapRecord, requireColumns } from './mapping.ts';
 
@@ -10,28 +9,23 @@ import { columnsOf, type Mapping, mapRecord, requireColumns } from './mapping.ts
  * @throws EngineError `import_format` when the first object has none of the mapped fields: then the mapping is wrong
  */
 export async function* readNdjson(
-  lines: AsyncIterable<Line>,
+  blocks: AsyncIterable<readonly Line[]>,
   mapping: Mapping,
   source: string,
-): AsyncGenerator<ReadRow> {
+): AsyncGenerator<readonly ReadRow[]> {
   let isChecked = false;
-  for await (const { number, text, isTooLong } of lines) {
-    if (isTooLong) {
-      yield reject(source, number, 'line_too_long', text);
-      continue;
-    }
-    if (text.trim() === '') continue;
+  const read = ({ number, text, isTooLong }: Line): ReadRow[] => {
+    if (isTooLong) return [reject(source, number, 'line_too_long', text)];
+    if (text.trim() === '') return [];
     const record = parseObject(text);
-    if (record === undefined) {
-      yield reject(source, number, 'invalid_json', text);
-      continue;
-    }
+    if (record === undefined) return [reject(source, number, 'invalid_json', text)];
     if (!isChecked && !columnsOf(mapping).some((column) => Object.hasOwn(record, column))) {
       requireColumns(mapping, Object.keys(record));
     }
     isChecked = true;
-    yield mapRecord(mapping, (column) => fieldText(record, column), source, number, text);
-  }
+    return [mapRecord(mapping, (column) => fieldText(record, column), source, number, text)];
+  };
+  for await (const lines of blocks) yield lines.flatMap(read);
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {

@@ -3,7 +3,7 @@
 import { EngineError } from '../types.ts';
 import { inBatches, type ReadRow, type RowBatch } from './batches.ts';
 import { readCsv } from './csv.ts';
-import { type Line, readLines, type TextEncoding } from './lines.ts';
+import { eachLine, type Line, readLines, type TextEncoding } from './lines.ts';
 import type { Mapping } from './mapping.ts';
 import { readGenres, readMovies, readPeople, readRatings } from './movielens.ts';
 import { readNdjson } from './ndjson.ts';
@@ -58,7 +58,7 @@ export interface MovieLensFiles {
  */
 export async function* readMovieLens(files: MovieLensFiles): AsyncGenerator<RowBatch> {
   const lines = (name: keyof MovieLensFiles): AsyncGenerator<Line> =>
-    readLines(files[name], name === 'u.item' ? 'latin-1' : 'utf-8');
+    eachLine(readLines(files[name], name === 'u.item' ? 'latin-1' : 'utf-8'));
   const genres = await readGenres(lines('u.genre'));
   yield* inBatches(firstMustFit('u.item', readMovies(lines('u.item'), genres)));
   yield* inBatches(firstMustFit('u.user', readPeople(lines('u.user'))));
@@ -66,7 +66,7 @@ export async function* readMovieLens(files: MovieLensFiles): AsyncGenerator<RowB
 }
 
 // A file that is something else altogether is told as that, not as a million rejected rows.
-async function* firstMustFit(name: string, rows: AsyncIterable<ReadRow>): AsyncGenerator<ReadRow> {
+async function* firstMustFit(name: string, rows: AsyncIterable<ReadRow>): AsyncGenerator<readonly ReadRow[]> {
   let isFirst = true;
   for await (const row of rows) {
     if (isFirst && row.kind === 'rejected' && row.row.code === 'wrong_field_count') {
@@ -75,7 +75,7 @@ async function* firstMustFit(name: string, rows: AsyncIterable<ReadRow>): AsyncG
       });
     }
     isFirst = false;
-    yield row;
+    yield [row];
   }
   if (isFirst) throw new EngineError('import_format', `${name} is empty`, { file: name });
 }

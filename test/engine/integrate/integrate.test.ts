@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RowBatch } from '../../../engine/integrate/batches.ts';
-import { readLines } from '../../../engine/integrate/lines.ts';
+import { eachLine, readLines } from '../../../engine/integrate/lines.ts';
 import type { Mapping } from '../../../engine/integrate/mapping.ts';
 import { readMovieLens, readSource, type SourceSpec } from '../../../engine/integrate/read-source.ts';
 import { readNumber, readTime } from '../../../engine/integrate/values.ts';
@@ -277,7 +277,8 @@ describe('values', () => {
     await fc.assert(
       fc.asyncProperty(text, fc.integer({ min: 1, max: 9 }), async (whole, chunkBytes) => {
         const lines: string[] = [];
-        for await (const line of readLines(streamOf(whole, chunkBytes), 'utf-8')) lines.push(line.text);
+        for await (const line of eachLine(readLines(streamOf(whole, chunkBytes), 'utf-8')))
+          lines.push(line.text);
         expect(lines.join('\n') + (whole.endsWith('\n') ? '\n' : '')).toBe(whole);
       }),
     );
