@@ -1,0 +1,230 @@
+// Anchors heads of the log on the chain. A signed transaction is stored before it is sent, so that after a crash
+// the same bytes go out again and nothing is anchored twice. Anchors are cumulative: one that is stuck or lost is
+// made good by the next. The log never waits for the chain.
+import type { AnchoredHead, Chain, Fees, MinedReceipt } from '../chain/chain.ts';
+import { raiseFees } from '../chain/chain.ts';
+import { GatewayError } from '../errors.ts';
+import type { Store, Tx } from '../store/store.ts';
+import type { Clock } from '../system.ts';
+import { type Log, sha256 } from './log.ts';
+import { type ChainLoss, openOutbox } from './outbox.ts';
+import { type AnchorRow, epochOf, logIdOf } from './proof.ts';
+import type { Publisher, SignedHead } from './publish.ts';
+import { feesOf } from './signed-fees.ts';
+
+export type { AnchorState, ChainLoss } from './outbox.ts';
+
+export interface AnchorerParts {
+  readonly store: Store;
+  readonly log: Log;
+  readonly publisher: Publisher;
+  readonly chain: Chain;
+  readonly origin: string;
+  readonly clock: Clock;
+  /**
+   * Writes down that the chain was replaced (an incident entry), in the transaction that gives up its anchors.
+   * Nothing but `tx` may be awaited in it.
+   */
+  readonly onChainLost: (tx: Tx, loss: ChainLoss) => Promise<unknown>;
+  /** A transaction that is not mined after this long is replaced with the newest head and higher fees. */
+  readonly replaceAfterMs?: number;
+}
+
+export interface Anchorer {
+  /**
+   * Compares the log with the head on the chain, for start-up.
+   *
+   * @throws GatewayError `log_fork` when entries are missing or differ from what was anchored: the gateway must not start
+   * @throws GatewayError `chain_unavailable` when the chain cannot be asked; that is no verdict
+   */
+  check(): Promise<void>;
+  /**
+   * One round: settles what was sent before, then anchors the newest checkpoint unless the chain has it. A call
+   * during a round joins it. After a failure, calls do nothing until `retryDelayMs` has passed.
+   *
+   * @returns the row this round sent or settled last; undefined when there was nothing to do
+   * @throws GatewayError `chain_unavailable` when the chain does not answer or refuses; the next round goes on from there
+   * @throws GatewayError `log_fork` as `check` does
+   */
+  anchor(): Promise<AnchorRow | undefined>;
+  /** A round at once, however long ago the last failure was: for start-up and for people who ask. */
+  resume(): Promise<AnchorRow | undefined>;
+}
+
+const defaultReplaceAfterMs = 10 * 60_000;
+const firstRetryMs = 5_000;
+const longestRetryMs = 5 * 60_000;
+// Each step raises the fees by an eighth: three in a round overtake a base fee that rose for three full blocks.
+const mostSendsInRound = 4;
+const weiPerGwei = 1_000_000_000n;
+
+/** How long to leave the chain alone after so many failures in a row: 5 s, doubling up to 5 min. */
+export function retryDelayMs(failures: number): number {
+  return failures === 0 ? 0 : Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(failures - 1, 20));
+}
+
+export function createAnchorer(parts: AnchorerParts): Anchorer {
+  const { store, log, publisher, chain, clock } = parts;
+  const replaceAfterMs = parts.replaceAfterMs ?? defaultReplaceAfterMs;
+  const logId = logIdOf(parts.origin);
+  const outbox = openOutbox(store, clock);
+  let running: Promise<AnchorRow | undefined> | undefined;
+  let failures = 0;
+  let retryAtMs = -Infinity;
+
+  async function round(): Promise<AnchorRow | undefined> {
+    const epoch = epochOf(await chain.identity());
+    await outbox.enterEpoch(epoch, parts.onChainLost);
+    await undoReorganised(epoch);
+    const settled = await settleWaiting(epoch);
+    const sent = await send(epoch);
+    await finalise(epoch);
+    return sent ?? settled;
+  }
+
+  /** Newest first: a block that still stands stands on all the older ones. */
+  async function undoReorganised(epoch: string): Promise<void> {
+    for (const row of await outbox.find(epoch, ['mined'], 'newest')) {
+      if (row.blockNumber !== null && (await chain.blockHashAt(row.blockNumber)) === row.blockHash) return;
+      await outbox.unmine(row);
+    }
+  }
+
+  async function settleWaiting(epoch: string): Promise<AnchorRow | undefined> {
+    const waiting = await outbox.find(epoch, ['signed', 'broadcast'], 'oldest');
+    if (waiting.length === 0) return undefined;
+    // Read before the receipts: else one mined in between would look as if another had taken its nonce.
+    const nextNonce = await chain.nextNonce();
+    let last: AnchorRow | undefined;
+    for (const row of waiting) {
+      const receipt = await chain.receipt(row.transactionHash);
+      const displaced = receipt === undefined && row.nonce < nextNonce;
+      last = displaced ? await outbox.setState(row, 'failed') : await outbox.settle(row, receipt);
+    }
+    return last;
+  }
+
+  async function send(epoch: string): Promise<AnchorRow | undefined> {
+    const head = await publisher.publish();
+    const anchored = await chain.head(logId);
+    await compare(anchored);
+    if (head === undefined || (anchored !== undefined && anchored.size >= head.size)) return undefined;
+    const nonce = await chain.nextNonce();
+    const waiting = (await outbox.find(epoch, ['signed', 'broadcast'], 'newest')).find(
+      (row) => row.nonce === nonce,
+    );
+    const order = { epoch, head, anchored, nonce };
+    let row = waiting;
+    if (row === undefined || isStale(row, anchored)) row = (await signAndStore(order, row)) ?? row;
+    for (let sends = 1; row !== undefined && sends <= mostSendsInRound; sends++) {
+      const { result, message } = await chain.broadcast(row.raw);
+      if (result === 'refused') throw refused(message);
+      if (result !== 'underpriced') {
+        if (result !== 'nonce_used') row = await outbox.setState(row, 'broadcast');
+        return outbox.settle(row, await chain.receipt(row.transactionHash));
+      }
+      row = await signAndStore(order, row);
+    }
+    throw refused(
+      'the fees are too low; a round raises them thrice, and to ten times what it suggests at most',
+    );
+  }
+
+  const isStale = (row: AnchorRow, anchored: AnchoredHead | undefined): boolean =>
+    row.size <= (anchored?.size ?? 0) || clock.nowMs() - row.createdMs >= replaceAfterMs;
+
+  /** Undefined when a replacement would cost too much. */
+  async function signAndStore(
+    order: { epoch: string; head: SignedHead; anchored: AnchoredHead | undefined; nonce: number },
+    replaced: AnchorRow | undefined,
+  ): Promise<AnchorRow | undefined> {
+    const { epoch, head, anchored, nonce } = order;
+    const suggested = await chain.suggestFees();
+    const fees = replaced === undefined ? suggested : raiseFees(feesOf(replaced.raw), suggested);
+    if (replaced !== undefined && isExcessive(fees, suggested)) return undefined;
+    const proof = (await log.tree()).consistencyPath(anchored?.size ?? 0, head.size);
+    const checkpointHash = Buffer.from(sha256(Buffer.from(head.note, 'utf8')));
+    const root = Buffer.from(head.root);
+    const signed = await chain.sign(
+      { logId, size: head.size, root: hex(root), checkpointHash: hex(checkpointHash) },
+      proof.map(hex),
+      nonce,
+      fees,
+    );
+    return outbox.store({ epoch, size: head.size, root, checkpointHash, signed });
+  }
+
+  async function finalise(epoch: string): Promise<void> {
+    if (chain.finality === 'local') return;
+    for (const row of await outbox.find(epoch, ['mined'], 'oldest')) {
+      const receipt = minedReceipt(row);
+      if (receipt === undefined || !(await chain.isFinal(receipt))) return;
+      await outbox.setState(row, 'final');
+    }
+  }
+
+  async function compare(anchored: AnchoredHead | undefined): Promise<void> {
+    if (anchored === undefined) return;
+    const { size, root } = anchored;
+    const held = log.durableSize();
+    if (size > held) {
+      throw new GatewayError(
+        'log_fork',
+        `the log holds ${held} entries, but a head of ${size} is on the chain`,
+      );
+    }
+    if (hex((await log.tree()).root(size)) !== root) {
+      throw new GatewayError(
+        'log_fork',
+        `the first ${size} of the log's ${held} entries do not have the root that is on the chain`,
+      );
+    }
+  }
+
+  async function guardedRound(): Promise<AnchorRow | undefined> {
+    try {
+      const row = await round();
+      failures = 0;
+      retryAtMs = -Infinity;
+      return row;
+    } catch (error) {
+      failures += 1;
+      retryAtMs = clock.nowMs() + retryDelayMs(failures);
+      throw error;
+    } finally {
+      running = undefined;
+    }
+  }
+
+  const resume = (): Promise<AnchorRow | undefined> => (running ??= guardedRound());
+
+  return {
+    check: async () => compare(await chain.head(logId)),
+    anchor: async () => (running === undefined && clock.nowMs() < retryAtMs ? undefined : resume()),
+    resume,
+  };
+}
+
+// A transaction that waits for days must not bid without end. One gwei leaves room where gas is free.
+function isExcessive(fees: Fees, suggested: Fees): boolean {
+  return (
+    fees.maxFeePerGasWei > suggested.maxFeePerGasWei * 10n + weiPerGwei ||
+    fees.maxPriorityFeePerGasWei > suggested.maxPriorityFeePerGasWei * 10n + weiPerGwei
+  );
+}
+
+function minedReceipt(row: AnchorRow): MinedReceipt | undefined {
+  if (row.blockNumber === null || row.blockHash === null) return undefined;
+  return {
+    state: 'mined',
+    blockNumber: row.blockNumber,
+    blockHash: row.blockHash,
+    gasUsed: row.gasUsed ?? 0,
+    costWei: BigInt(row.costWei ?? 0),
+  };
+}
+
+const refused = (message: string): GatewayError =>
+  new GatewayError('chain_unavailable', `The chain refused an anchor: ${message}`);
+
+const hex = (bytes: Uint8Array): string => `0x${Buffer.from(bytes).toString('hex')}`;

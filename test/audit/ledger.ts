@@ -1,0 +1,82 @@
+// A whole log in a folder: real SQLite file, keys, checkpoints, proofs. Closing and opening it again is a restart.
+import { join } from 'node:path';
+import { createKeyring } from '../../gateway/audit/keys.ts';
+import { type NewEntry, openLog } from '../../gateway/audit/log.ts';
+import { type AnchorRow, createProver } from '../../gateway/audit/proof.ts';
+import { createPublisher, createSigner } from '../../gateway/audit/publish.ts';
+import type { Chain } from '../../gateway/chain/chain.ts';
+import { migrateSqlite } from '../../gateway/store/migrate.ts';
+import { openSqlite } from '../../gateway/store/sqlite.ts';
+import { anchor as anchorTable } from '../../gateway/store/tables.ts';
+import { handClock } from '../../gateway/system.ts';
+
+export const origin = 'ledger.example/log/1';
+export const clock = handClock(Date.parse('2026-03-01T12:00:00Z'));
+
+const migrations = join(import.meta.dirname, '..', '..', 'migrations', 'sqlite');
+
+/** @param keyByte keys are this byte repeated, so that the same byte means the same keys */
+export async function openLedger(folder: string, keyByte = 1, fileName = 'ledger.db') {
+  const store = openSqlite(join(folder, fileName), {
+    onFatal: (cause) => {
+      throw cause;
+    },
+  });
+  migrateSqlite(store.raw, migrations);
+  let drawn = 0;
+  const random = {
+    bytes: (length: number) =>
+      new Uint8Array(length).map((_, place) => (keyByte * 31 + drawn++ + place) % 256),
+  };
+  const keyring = createKeyring(new Uint8Array(32).fill(keyByte), random);
+  const log = await openLog(store, keyring);
+  const seed = (label: number) => new Uint8Array(32).fill(keyByte + label);
+  const logSigner = createSigner(origin, seed(100));
+  const sealSigner = createSigner(`${origin}/seal`, seed(150));
+  const publisher = createPublisher({ store, log, signer: logSigner, clock });
+
+  const ledger = {
+    store,
+    log,
+    publisher,
+    proverFor: (chain: Chain | undefined) =>
+      createProver({
+        store,
+        log,
+        keyring,
+        publisher,
+        logSigner,
+        sealSigner,
+        clock,
+        chain: async () =>
+          chain === undefined ? null : { ...(await chain.identity()), finality: 'local' as const },
+      }),
+    /** Adds entries that differ by their number. */
+    async add(count: number): Promise<void> {
+      for (let added = 0; added < count; added++) {
+        await store.write((tx) => log.append(tx, entryOf(log.durableSize() + added)));
+      }
+    },
+    anchors: (): Promise<AnchorRow[]> =>
+      store.read(async (reader) => reader.db.select().from(anchorTable).orderBy(anchorTable.id)),
+    states: async (): Promise<string[]> => (await ledger.anchors()).map((row) => row.state),
+    close: () => store.close(),
+  };
+  return ledger;
+}
+
+export type Ledger = Awaited<ReturnType<typeof openLedger>>;
+
+export function entryOf(number: number, kind: NewEntry['kind'] = 'used'): NewEntry {
+  return {
+    kind,
+    concern:
+      kind === 'incident' ? { kind: 'system' } : { kind: 'person', id: `p-${number % 3}`, role: 'subject' },
+    operationId: `op-${number}`,
+    atMs: clock.nowMs(),
+    outcome: kind === 'incident' ? 'noted' : 'allowed',
+    recipient: null,
+    keyClass: kind === 'incident' ? 'evidence' : 'data',
+    payload: { operation: 'read-data', row: number },
+  };
+}
