@@ -252,6 +252,17 @@ describe('MovieLens files', () => {
 });
 
 describe('values', () => {
+  it('every moment comes back from its ISO text', () => {
+    fc.assert(
+      fc.property(
+        fc.date({ min: new Date('1900-01-01'), max: new Date('9999-12-31'), noInvalidDate: true }),
+        (date) => {
+          expect(readTime(date.toISOString(), 'iso')).toBe(date.getTime());
+        },
+      ),
+    );
+  });
+
   it.each([
     ['2024-02-29', 'iso', Date.UTC(2024, 1, 29)],
     ['2024-02-29T10:00:00+02:00', 'iso', Date.UTC(2024, 1, 29, 8)],
