@@ -2,7 +2,7 @@
 import { createHmac, hash } from 'node:crypto';
 import { and, asc, desc, eq, gte, lt, sql } from 'drizzle-orm';
 import { GatewayError } from '../errors.ts';
-import { query, type Store, type Tx } from '../store/store.ts';
+import { query, type Reader, type Store, type Tx } from '../store/store.ts';
 import { entry as entryTable } from '../store/tables.ts';
 import {
   canonicalPayload,
@@ -59,6 +59,8 @@ export interface Log {
   append(tx: Tx, entry: NewEntry): Promise<Receipt>;
   /** How many entries are known to be durable; nothing beyond is signed, published or proven. */
   durableSize(): number;
+  /** Counts what other processes appended, once it is durable here too. */
+  refresh(): Promise<void>;
   /** The tree over the durable entries. */
   tree(): Promise<MerkleTree>;
 }
@@ -159,6 +161,17 @@ export async function openLog(store: Store, keyring: Keyring): Promise<Log> {
     },
 
     durableSize: () => durable,
+
+    async refresh() {
+      const newest = async (reader: Reader): Promise<number> =>
+        ((await reader.run(lastEntry))[0]?.number ?? -1) + 1;
+      if ((await store.read(newest)) <= durable) return;
+      // An empty work makes the writer sync, and with it everything that was committed before.
+      await store.write(async (tx) => {
+        const size = await newest(tx);
+        tx.afterDurable(() => (durable = Math.max(durable, size)));
+      });
+    },
 
     async tree() {
       const target = durable;

@@ -62,6 +62,7 @@ export function createPublisher(parts: { store: Store; log: Log; signer: Signer;
     (await store.read((reader) => reader.run(newest)))[0];
 
   async function publishNow(): Promise<SignedHead | undefined> {
+    await log.refresh();
     const last = await latest();
     const size = log.durableSize();
     if (size === 0 || size === last?.size) return last;

@@ -1,5 +1,6 @@
 // Cookies and form tokens of the portal. The session itself is a row that can be ended at any moment.
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import type {} from '@fastify/cookie';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors.ts';
 import { findSession, sessionTtlMs, type NewSession, type Session } from '../operations/accounts.ts';
