@@ -203,8 +203,8 @@ CREATE TABLE event (
   at_ms INTEGER NOT NULL,
   source TEXT NOT NULL REFERENCES source (id)
 ) STRICT;
-CREATE INDEX event_person ON event (person, category, at_ms);
-CREATE UNIQUE INDEX event_once ON event (person, category, kind, item, at_ms);
+-- Finds a person's events of a category by time, and keeps the same event from being loaded twice.
+CREATE UNIQUE INDEX event_once ON event (person, category, at_ms, kind, item);
 CREATE TABLE attribute (
   person TEXT NOT NULL REFERENCES person (id),
   name TEXT NOT NULL,
