@@ -58,7 +58,7 @@ function recordAdapter(model: string, { store, system }: AdapterParts): Adapter 
   }
 
   return {
-    async upsert(id, { jti: _, consumed: __, ...payload }, expiresIn) {
+    async upsert(id, { jti: _jti, consumed: _consumed, ...payload }, expiresIn) {
       const nowMs = clock.nowMs();
       const uid = model === 'Session' && typeof payload.uid === 'string' ? payload.uid : undefined;
       const hash = recordHash(id);

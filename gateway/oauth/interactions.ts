@@ -154,7 +154,7 @@ export async function interactionRoutes(app: FastifyInstance, options: Interacti
         personName: named?.userName ?? '',
         partner: {
           name: partner.clientName ?? partner.clientId,
-          company: String(partner['company'] ?? ''),
+          company: typeof partner['company'] === 'string' ? partner['company'] : '',
           contact: partner.contacts?.[0] ?? '',
           siteUrl: partner.clientUri ?? originOf(partner.redirectUris?.[0]),
           clientId: partner.clientId,

@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Provider } from 'oidc-provider';
 import type { Config } from '../config.ts';
 import { dataScopes } from '../consent/vocabulary.ts';
+import { GatewayError } from '../errors.ts';
 import { queryScope } from './partners.ts';
 import { issuerOf, resourceOf } from './provider.ts';
 
@@ -32,7 +33,11 @@ export async function mountOauth(app: FastifyInstance, { provider, config }: Mou
   provider.proxy = true;
   const handle = provider.callback();
   if (config.limits.requestsPerMinute > 0) {
-    await app.register(rateLimit, { max: config.limits.requestsPerMinute, timeWindow: 60_000 });
+    await app.register(rateLimit, {
+      max: config.limits.requestsPerMinute,
+      timeWindow: 60_000,
+      errorResponseBuilder: () => new GatewayError('too_many_requests'),
+    });
   }
   // The library reads bodies itself.
   app.removeAllContentTypeParsers();
@@ -50,7 +55,7 @@ export async function mountOauth(app: FastifyInstance, { provider, config }: Mou
     for (const [name, value] of Object.entries({ ...reply.getHeaders(), ...headers })) {
       if (value !== undefined) reply.raw.setHeader(name, value);
     }
-    reply.hijack();
+    void reply.hijack();
     // As Connect's mount does: the library finds its mount path from the difference.
     (raw as typeof raw & { originalUrl?: string }).originalUrl = mountPath + url;
     raw.url = url;

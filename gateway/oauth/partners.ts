@@ -204,14 +204,14 @@ export async function listGrants(reader: Reader, person: string, nowMs: number):
 }
 
 /**
- * Revokes every live grant of one person to one partner (or to all), with all its codes and tokens, in the caller's
+ * Revokes every live grant of one person to one partner (undefined: to all), with all its codes and tokens, in the caller's
  * transaction: their next use is refused. Switches are not touched.
  * @returns how many grants were revoked
  */
 export async function revokeGrants(
   tx: Tx,
   person: string,
-  partner: string | 'all',
+  partner: string | undefined,
   nowMs: number,
 ): Promise<number> {
   const revoked = await tx.db
@@ -221,7 +221,7 @@ export async function revokeGrants(
       and(
         eq(oauthGrant.person, person),
         isNull(oauthGrant.revokedMs),
-        partner === 'all' ? undefined : eq(oauthGrant.partner, partner),
+        partner === undefined ? undefined : eq(oauthGrant.partner, partner),
       ),
     )
     .returning({ id: oauthGrant.id });

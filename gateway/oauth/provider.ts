@@ -59,7 +59,7 @@ export function resourceOf(config: Pick<Config, 'publicUrl'>): string {
 }
 
 export function createProvider(parts: OauthParts): Provider {
-  const { config, keys, store, gate, system } = parts;
+  const { config, keys, store, system } = parts;
   const { clock } = system;
   const resource = resourceOf(config);
   const cookieKey = derived(keys['cookie.key'], 'assent/v1/oidc-cookies').toString('base64url');
@@ -196,6 +196,10 @@ export function createProvider(parts: OauthParts): Provider {
     return { ...answer, scope: live.join(' ') };
   }
 
+  // The library ends a grant when its partner gives it up, or uses a code or refresh token twice: evidence for the person.
+  provider.on('grant.revoked', (ctx, grantId) => {
+    noteRevoked(parts, recordHash(grantId), ctx.oidc.route).catch((error: unknown) => parts.onError?.(error));
+  });
   // The initial access token is good for one registration.
   provider.on('registration_create.success', (ctx) => {
     (ctx as KoaContextWithOIDC).oidc.entities.InitialAccessToken?.destroy().catch((error: unknown) =>
@@ -230,7 +234,8 @@ function resourceServer(
   resource: string,
 ): ResourceServer {
   if (indicator !== resource) throw new errors.InvalidTarget();
-  const registered = String(client['data_scopes'] ?? '').split(' ');
+  const stored = client['data_scopes'];
+  const registered = typeof stored === 'string' ? stored.split(' ') : [];
   const { oidc } = ctx;
   const asked = [...oidc.requestParamScopes];
   const isAlone = oidc.params?.['grant_type'] === 'client_credentials';
@@ -346,6 +351,29 @@ async function registerSelf({ gate, system }: OauthParts, metadata: Record<strin
       throw new errors.InvalidClientMetadata(error.message);
     throw error;
   }
+}
+
+async function noteRevoked({ gate, store }: OauthParts, grantHash: string, route: string): Promise<void> {
+  const [grant] = await store.read(async ({ db }) =>
+    db
+      .select({ person: oauthGrant.person, partner: oauthGrant.partner })
+      .from(oauthGrant)
+      .where(eq(oauthGrant.id, grantHash)),
+  );
+  if (grant === undefined) return;
+  await gate.run(
+    {
+      caller: { kind: 'system', id: 'oauth' },
+      operation: 'administer',
+      purpose: 'service',
+      categories: ['profile'],
+      recipients: ['operator'],
+      person: grant.person,
+      grant: null,
+      about: { partner: grant.partner, grant: grantHash, revoked_at: route },
+    },
+    () => Promise.resolve({ value: undefined, kind: 'consent', keyClass: 'evidence' }),
+  );
 }
 
 /** An error that cannot go back to the partner. Says what is wrong and nothing of what was sent. */

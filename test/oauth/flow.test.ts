@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { and, eq } from 'drizzle-orm';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { and, desc, eq } from 'drizzle-orm';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { entryKinds } from '../../gateway/audit/entry.ts';
 import { noticeByHash } from '../../gateway/consent/notices.ts';
 import { loadPerson, turnSwitch } from '../../gateway/consent/switches.ts';
@@ -342,6 +343,22 @@ describe('tokens', () => {
     ).rejects.toMatchObject({
       code: 'invalid_token',
     });
+  });
+
+  test('no text but the token itself is the token', async () => {
+    const { tokens } = await authorise(shop, 'alice', [browsing]);
+    const { accessToken } = tokens;
+    await expect(identify(accessToken, world.clock.nowMs())).resolves.toMatchObject({ person: 'alice' });
+    const nearly = fc
+      .tuple(fc.nat(accessToken.length - 1), fc.string({ minLength: 1, maxLength: 3 }))
+      .map(([at, text]) => accessToken.slice(0, at) + text + accessToken.slice(at + 1));
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(nearly, fc.string({ maxLength: 600 })), async (text) => {
+        fc.pre(text !== accessToken);
+        await expect(identify(text, world.clock.nowMs())).rejects.toMatchObject({ code: 'invalid_token' });
+      }),
+      { numRuns: 60 },
+    );
   });
 
   test('revoking a person’s grants makes every token of the partner 401 at once, and refresh fails', async () => {
