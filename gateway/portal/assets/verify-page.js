@@ -23,7 +23,8 @@ for (const id of ['bundle', 'trust']) {
   place.addEventListener('drop', (event) => {
     event.preventDefault();
     place.classList.remove('over');
-    take(id, event.dataTransfer.files[0]);
+    input.files = event.dataTransfer.files;
+    take(id, input.files[0]);
   });
 }
 
@@ -42,11 +43,17 @@ byId('print').addEventListener('click', () => window.print());
 if (location.protocol === 'file:')
   for (const part of document.querySelectorAll('[data-online]')) part.hidden = true;
 
-async function take(id, file) {
+function take(id, file) {
   if (file === undefined) return;
-  chosen[id] = { name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) };
-  byId(`${id}-name`).textContent = file.name;
-  byId('verify').disabled = chosen.bundle === null || chosen.trust === null;
+  file.arrayBuffer().then(
+    (content) => {
+      chosen[id] = { name: file.name, bytes: new Uint8Array(content) };
+      byId('verify').disabled = chosen.bundle === null || chosen.trust === null;
+    },
+    (error) => {
+      byId('status').replaceChildren(element('p', 'alert', fill(words.error, { message: error.message })));
+    },
+  );
 }
 
 function check() {
@@ -78,7 +85,7 @@ function showVerdict(result) {
     element(
       'p',
       'quiet',
-      `${chosen.bundle.name} · ${words.times} ${new Date().toLocaleString(words.langTag)}`,
+      `${chosen.bundle.name} · ${words.times} ${new Date().toLocaleString(words.locale)}`,
     ),
   );
   box.append(markOf(holds ? 'tick' : 'cross'), text);

@@ -109,6 +109,13 @@ export const en = {
     'erasure-completed': 'Erasure completed',
     configured: 'Configuration',
   } satisfies Record<EntryKind, string>,
+  attempts: {
+    'read-data': 'asked to read rows',
+    recommend: 'asked to make suggestions',
+    'train-recommender': 'asked to train the suggestions',
+    'dp-query': 'asked to count a group',
+    'dp-answer': 'asked to give out a count',
+  },
   operations: {
     'read-data': 'read rows',
     recommend: 'made suggestions',
@@ -297,7 +304,7 @@ export const en = {
     name: 'Name',
     password: 'Password',
     submit: 'Sign in',
-    wrong: 'Name or password is wrong. Nothing else was checked.',
+    wrong: 'Name or password is wrong.',
     noAccount: 'No account yet?',
     enrol: 'Use an invitation code',
     staff: 'Staff sign-in',
@@ -674,7 +681,6 @@ export const en = {
     restore: 'Put it back',
     print: 'Print this report',
     error: 'The files could not be read: {message}',
-    noFile: 'no file chosen',
     times: 'Checked at',
   },
 

@@ -94,6 +94,13 @@ export const zh: Messages = {
     'erasure-completed': '删除完成',
     configured: '配置变更',
   },
+  attempts: {
+    'read-data': '请求读取数据',
+    recommend: '请求生成推荐',
+    'train-recommender': '请求训练推荐模型',
+    'dp-query': '请求统计群体',
+    'dp-answer': '请求给出统计结果',
+  },
   operations: {
     'read-data': '读取了数据',
     recommend: '生成了推荐',
@@ -636,7 +643,6 @@ export const zh: Messages = {
     restore: '恢复原状',
     print: '打印本报告',
     error: '无法读取文件:{message}',
-    noFile: '未选择文件',
     times: '验证时间',
   },
 

@@ -10,6 +10,7 @@ import { inclusionPicture, type InclusionView } from '../parts/inclusion.ts';
 import { words, type PageContext } from '../parts/page.ts';
 import { facts } from '../parts/table.ts';
 import { number, outcome, time, wholeHash, type Outcome } from '../parts/text.ts';
+import { didOrAsked } from '../parts/timeline.ts';
 import { myEntryPath, noticePath, officerEntryPath, paths, proofPath } from '../paths.ts';
 
 /** The leaf, decoded. Hashes and tags in hex. */
@@ -106,7 +107,8 @@ function payload(view: EntryModel['payload'], ctx: PageContext): Html {
       const categories = view.categories.map((category) => m.categories[category]);
       return html`<p class="big-line">
           <span
-            >${view.recipientName && say(view.recipientName, ctx.lang)} ${m.operations[view.operation]}</span
+            >${view.recipientName && say(view.recipientName, ctx.lang)}
+            ${didOrAsked(view.operation, view.outcome, ctx)}</span
           >
           ${outcome(view.outcome, ctx)}
         </p>

@@ -86,24 +86,11 @@ function frame(blocks: Blocks, lang: Lang): Html {
           <p class="lead">${m.lead}</p>
           <noscript><p class="alert">${m.needsScript}</p></noscript>
           <form class="drops" id="files">
-            ${dropField('bundle', m.bundle, m.bundleHint, m.noFile)}
-            ${dropField('trust', m.trust, m.trustHint, m.noFile)}
+            ${dropField('bundle', m.bundle, m.bundleHint)} ${dropField('trust', m.trust, m.trustHint)}
             <button id="verify" disabled>${m.check}</button>
           </form>
           <div id="status" role="status" aria-live="polite"><p class="quiet">${m.waiting}</p></div>
           <div id="report" hidden>
-            <section aria-labelledby="levels">
-              <h2 id="levels">${m.levels}</h2>
-              <ol class="evidence-steps" id="level-list"></ol>
-            </section>
-            <section aria-labelledby="checks">
-              <h2 id="checks">${m.checks}</h2>
-              <ol class="checks" id="check-list"></ol>
-            </section>
-            <section id="contents" hidden aria-labelledby="contents-title">
-              <h2 id="contents-title">${m.contents}</h2>
-              <pre tabindex="0"><code id="payload"></code></pre>
-            </section>
             <section class="invite tools">
               <div>
                 <h2>${m.change}</h2>
@@ -116,23 +103,34 @@ function frame(blocks: Blocks, lang: Lang): Html {
                 <button type="button" class="plain" id="print">${m.print}</button>
               </p>
             </section>
+            <section aria-labelledby="levels">
+              <h2 id="levels">${m.levels}</h2>
+              <ol class="evidence-steps" id="level-list"></ol>
+            </section>
+            <section aria-labelledby="checks">
+              <h2 id="checks">${m.checks}</h2>
+              <ol class="checks" id="check-list"></ol>
+            </section>
+            <section id="contents" hidden aria-labelledby="contents-title">
+              <h2 id="contents-title">${m.contents}</h2>
+              <pre tabindex="0"><code id="payload"></code></pre>
+            </section>
           </div>
           <template id="mark-tick">${mark('tick')}</template>
           <template id="mark-cross">${mark('cross')}</template>
           <template id="mark-dot">${mark('dot')}</template>
-          ${dataBlock('words', { ...m, levelLabels: messages.evidence.levels, langTag: langTag(lang) })}
+          ${dataBlock('words', { ...m, levelLabels: messages.evidence.levels, locale: lang === 'en' ? 'en-GB' : langTag(lang) })}
         </main>
         ${blocks.script}
       </body>
     </html>`;
 }
 
-function dropField(id: string, label: string, hint: string, noFile: string): Html {
+function dropField(id: string, label: string, hint: string): Html {
   return html`<div class="drop">
     <label for="${id}">${label}</label>
     <p class="hint" id="${id}-hint">${hint}</p>
-    <input type="file" id="${id}" aria-describedby="${id}-hint ${id}-name" />
-    <p class="quiet file-name" id="${id}-name">${noFile}</p>
+    <input type="file" id="${id}" aria-describedby="${id}-hint" />
   </div>`;
 }
 

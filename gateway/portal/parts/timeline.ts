@@ -34,7 +34,8 @@ export function timeline(lines: readonly ActivityLine[], ctx: PageContext): Html
         <div class="when">${time(line.atMs, 'minute', ctx)}</div>
         <div class="what">
           <p class="headline">
-            <strong>${say(line.who, ctx.lang)}</strong> <span>${m.operations[line.operation]}</span>
+            <strong>${say(line.who, ctx.lang)}</strong>
+            <span>${didOrAsked(line.operation, line.outcome, ctx)}</span>
           </p>
           ${purposeAndCategories(line, ctx)}
           ${line.reason && html`<p class="reason">${word(m.reasons, line.reason)}</p>`}
@@ -64,4 +65,11 @@ function purposeAndCategories(line: ActivityLine, ctx: PageContext): Html | fals
   return html`<p class="quiet">
     ${names}${line.purpose && html` ${m.activity.for(m.purposes[line.purpose])}`}
   </p>`;
+}
+
+/** What was done, or, when it was not, what was asked for: a refused reader read nothing. */
+export function didOrAsked(operation: Operation, result: Outcome, ctx: PageContext): string {
+  const m = words(ctx);
+  const isDone = result === 'allowed' || result === 'started' || !Object.hasOwn(m.attempts, operation);
+  return isDone ? m.operations[operation] : word(m.attempts, operation);
 }
