@@ -77,6 +77,18 @@ contract AuditAnchorTest {
         _submit(8, larger, new bytes32[](0));
     }
 
+    /// @dev A path that ends below or above the claimed tree's root: the root would be true, its size not.
+    function test_aTrueRootUnderAnotherSizeIsRefused() public {
+        bytes32[2] memory roots = [Tree.root(SALT, 0, 2), Tree.root(SALT, 0, 4)];
+        bytes32[] memory toTwo = Tree.consistency(SALT, 1, 2);
+        bytes32[] memory toFour = Tree.consistency(SALT, 1, 4);
+        _submit(1, Tree.root(SALT, 0, 1), new bytes32[](0));
+        vm.expectRevert(abi.encodeWithSelector(IAuditAnchor.NotConsistent.selector, 1, 4));
+        _submit(4, roots[0], toTwo);
+        vm.expectRevert(abi.encodeWithSelector(IAuditAnchor.NotConsistent.selector, 1, 2));
+        _submit(2, roots[1], toFour);
+    }
+
     function test_onlyTheSubmitterOfALogAnchorsItsHeads() public {
         bytes32 root = Tree.root(SALT, 0, 3);
         bytes32 other = keccak256('other.example/audit');
