@@ -325,6 +325,20 @@ describe('tokens', () => {
     await expect(refreshTokens(shop, next.refreshToken ?? '')).rejects.toMatchObject({
       error: 'invalid_grant',
     });
+    // The person finds in their log that the grant has ended.
+    await vi.waitFor(async () => {
+      const rows = await world.store.read(async ({ db }) =>
+        db.select().from(entry).where(eq(entry.holder, 'person:alice')).orderBy(desc(entry.number)).limit(1),
+      );
+      const keys = await world.store.read((reader) => world.keyring.open(reader, 'person:alice'));
+      const { nonce, payload } = rows[0] ?? {};
+      const plain = keys.evidence?.open(nonce ?? Buffer.alloc(0), payload ?? Buffer.alloc(0));
+      expect(JSON.parse(Buffer.from(plain ?? []).toString())).toMatchObject({
+        operation: 'administer',
+        partner: 'shop',
+        revoked_at: 'token',
+      });
+    });
   });
 
   test('expired, tampered, made-up, foreign-kind and empty tokens are 401', async () => {
