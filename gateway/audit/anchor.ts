@@ -4,9 +4,9 @@
 import type { AnchoredHead, Chain, Fees, MinedReceipt } from '../chain/chain.ts';
 import { raiseFees } from '../chain/chain.ts';
 import { GatewayError } from '../errors.ts';
-import type { Store, Tx } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
 import type { Clock } from '../system.ts';
-import { type Log, sha256 } from './log.ts';
+import { type Log, type NewEntry, sha256 } from './log.ts';
 import { type ChainLoss, openOutbox } from './outbox.ts';
 import { type AnchorRow, epochOf, logIdOf } from './proof.ts';
 import type { Publisher, SignedHead } from './publish.ts';
@@ -21,11 +21,8 @@ export interface AnchorerParts {
   readonly chain: Chain;
   readonly origin: string;
   readonly clock: Clock;
-  /**
-   * Writes down that the chain was replaced (an incident entry), in the transaction that gives up its anchors.
-   * Nothing but `tx` may be awaited in it.
-   */
-  readonly onChainLost: (tx: Tx, loss: ChainLoss) => Promise<unknown>;
+  /** Told once a replaced chain's anchors are given up and the incident entry that says so is durable. */
+  readonly onChainLost?: (loss: ChainLoss) => void;
   /** A transaction that is not mined after this long is replaced with the newest head and higher fees. */
   readonly replaceAfterMs?: number;
 }
@@ -40,28 +37,20 @@ export interface Anchorer {
   check(): Promise<void>;
   /**
    * One round: settles what was sent before, then anchors the newest checkpoint unless the chain has it. A call
-   * during a round joins it. After a failure, calls do nothing until `retryDelayMs` has passed.
+   * during a round joins it. What a crash or a failure left behind goes on where it was: the first round after a
+   * start is the resumption. When to call again after a failure is the caller's to decide.
    *
    * @returns the row this round sent or settled last; undefined when there was nothing to do
    * @throws GatewayError `chain_unavailable` when the chain does not answer or refuses; the next round goes on from there
    * @throws GatewayError `log_fork` as `check` does
    */
   anchor(): Promise<AnchorRow | undefined>;
-  /** A round at once, however long ago the last failure was: for start-up and for people who ask. */
-  resume(): Promise<AnchorRow | undefined>;
 }
 
 const defaultReplaceAfterMs = 10 * 60_000;
-const firstRetryMs = 5_000;
-const longestRetryMs = 5 * 60_000;
 // Each step raises the fees by an eighth: three in a round overtake a base fee that rose for three full blocks.
 const mostSendsInRound = 4;
 const weiPerGwei = 1_000_000_000n;
-
-/** How long to leave the chain alone after so many failures in a row: 5 s, doubling up to 5 min. */
-export function retryDelayMs(failures: number): number {
-  return failures === 0 ? 0 : Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(failures - 1, 20));
-}
 
 export function createAnchorer(parts: AnchorerParts): Anchorer {
   const { store, log, publisher, chain, clock } = parts;
@@ -69,17 +58,21 @@ export function createAnchorer(parts: AnchorerParts): Anchorer {
   const logId = logIdOf(parts.origin);
   const outbox = openOutbox(store, clock);
   let running: Promise<AnchorRow | undefined> | undefined;
-  let failures = 0;
-  let retryAtMs = -Infinity;
 
   async function round(): Promise<AnchorRow | undefined> {
     const epoch = epochOf(await chain.identity());
-    await outbox.enterEpoch(epoch, parts.onChainLost);
+    await enterEpoch(epoch);
     await undoReorganised(epoch);
     const settled = await settleWaiting(epoch);
     const sent = await send(epoch);
     await finalise(epoch);
     return sent ?? settled;
+  }
+
+  /** Gives up the anchors of a chain that was replaced, and says so in the log, in one transaction. */
+  async function enterEpoch(epoch: string): Promise<void> {
+    const lost = await outbox.enterEpoch(epoch, (tx, loss) => log.append(tx, incident(loss, clock.nowMs())));
+    if (lost !== undefined) parts.onChainLost?.(lost);
   }
 
   /** Newest first: a block that still stands stands on all the older ones. */
@@ -181,27 +174,32 @@ export function createAnchorer(parts: AnchorerParts): Anchorer {
     }
   }
 
-  async function guardedRound(): Promise<AnchorRow | undefined> {
-    try {
-      const row = await round();
-      failures = 0;
-      retryAtMs = -Infinity;
-      return row;
-    } catch (error) {
-      failures += 1;
-      retryAtMs = clock.nowMs() + retryDelayMs(failures);
-      throw error;
-    } finally {
-      running = undefined;
-    }
-  }
-
-  const resume = (): Promise<AnchorRow | undefined> => (running ??= guardedRound());
-
   return {
     check: async () => compare(await chain.head(logId)),
-    anchor: async () => (running === undefined && clock.nowMs() < retryAtMs ? undefined : resume()),
-    resume,
+    anchor: () => (running ??= round().finally(() => (running = undefined))),
+  };
+}
+
+function incident(loss: ChainLoss, atMs: number): NewEntry {
+  return {
+    kind: 'incident',
+    concern: { kind: 'system' },
+    operationId: `chain-lost-${atMs}`,
+    atMs,
+    outcome: 'noted',
+    recipient: null,
+    keyClass: 'evidence',
+    payload: {
+      caller: { kind: 'system', id: 'anchor' },
+      operation: 'administer',
+      purpose: 'service',
+      categories: [],
+      recipients: ['operator'],
+      incident: 'chain-lost',
+      lost_epochs: loss.epochs,
+      lost_anchors: loss.anchors,
+      new_epoch: loss.newEpoch,
+    },
   };
 }
 

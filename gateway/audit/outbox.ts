@@ -42,7 +42,10 @@ export interface Outbox {
   /** A mined anchor whose block is gone waits again, and with it those it had displaced. */
   unmine(row: AnchorRow): Promise<void>;
   /** Ends all other epochs; `record` runs in the same transaction, so that a loss is never forgotten. */
-  enterEpoch(epoch: string, record: (tx: Tx, loss: ChainLoss) => Promise<unknown>): Promise<void>;
+  enterEpoch(
+    epoch: string,
+    record: (tx: Tx, loss: ChainLoss) => Promise<unknown>,
+  ): Promise<ChainLoss | undefined>;
 }
 
 export function openOutbox(store: Store, clock: Clock): Outbox {
@@ -120,15 +123,17 @@ export function openOutbox(store: Store, clock: Clock): Outbox {
       const found = await store.read(async (reader) =>
         reader.db.select({ id: anchorTable.id }).from(anchorTable).where(elsewhere).limit(1),
       );
-      if (found.length === 0) return;
-      await store.write(async (tx) => {
+      if (found.length === 0) return undefined;
+      return store.write(async (tx) => {
         const gone = await tx.db
           .update(anchorTable)
           .set({ state: 'lost', changedMs: clock.nowMs() })
           .where(elsewhere)
           .returning({ epoch: anchorTable.epoch });
         const epochs = [...new Set(gone.map((row) => row.epoch))];
-        await record(tx, { epochs, newEpoch: epoch, anchors: gone.length });
+        const loss = { epochs, newEpoch: epoch, anchors: gone.length };
+        await record(tx, loss);
+        return loss;
       });
     },
   };

@@ -2,7 +2,7 @@
 import { Transaction, Wallet } from 'ethers';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Anchorer, type ChainLoss, createAnchorer, retryDelayMs } from '../../gateway/audit/anchor.ts';
+import { type Anchorer, type ChainLoss, createAnchorer } from '../../gateway/audit/anchor.ts';
 import { sha256 } from '../../gateway/audit/log.ts';
 import { epochOf, logIdOf } from '../../gateway/audit/proof.ts';
 import { feesOf } from '../../gateway/audit/signed-fees.ts';
@@ -52,10 +52,7 @@ afterAll(removeFolders);
 
 function anchorerOn(on: Chain): Anchorer {
   const { store, log, publisher } = ledger;
-  const onChainLost = async (tx: Parameters<typeof log.append>[0], loss: ChainLoss) => {
-    await log.append(tx, entryOf(log.durableSize(), 'incident'));
-    losses.push(loss);
-  };
+  const onChainLost = (loss: ChainLoss) => void losses.push(loss);
   return createAnchorer({ store, log, publisher, chain: on, origin, clock, onChainLost });
 }
 
@@ -156,14 +153,14 @@ describe('anchoring', () => {
     await anchorer.anchor();
     expect(await anchorer.anchor()).toBeUndefined();
     await restart();
-    expect(await anchorerOn(chain).resume()).toBeUndefined();
+    expect(await anchorerOn(chain).anchor()).toBeUndefined();
     expect(await ledger.anchors()).toHaveLength(1);
   });
 
   it('runs one round at a time: calls during a round join it', async () => {
     await ledger.add(2);
     const anchorer = anchorerOn(chain);
-    const rows = await Promise.all([anchorer.anchor(), anchorer.anchor(), anchorer.resume()]);
+    const rows = await Promise.all([anchorer.anchor(), anchorer.anchor()]);
     expect(new Set(rows.map((row) => row?.id)).size).toBe(1);
     expect(await ledger.anchors()).toHaveLength(1);
     expect(await chain.head(logId)).toMatchObject({ seq: 1 });
@@ -200,7 +197,7 @@ describe('a crash or a failure between storing and hearing', () => {
     const [stored] = await ledger.anchors();
     expect(stored?.state).toBe(method === 'broadcast' ? 'signed' : 'broadcast');
     await restart();
-    const row = await anchorerOn(chain).resume();
+    const row = await anchorerOn(chain).anchor();
     expect(row).toMatchObject({ id: stored!.id, raw: stored!.raw, state: 'mined', sequence: 1 });
     expect(await ledger.anchors()).toHaveLength(1);
     expect(await chain.head(logId)).toMatchObject({ size: 3, seq: 1 });
@@ -212,7 +209,7 @@ describe('a crash or a failure between storing and hearing', () => {
     await expect(anchorerOn(failingOnce('broadcast', 'after')).anchor()).rejects.toThrow();
     await restart();
     await ledger.add(2);
-    await anchorerOn(chain).resume();
+    await anchorerOn(chain).anchor();
     expect(await ledger.states()).toEqual(['mined', 'mined']);
     expect(await chain.head(logId)).toMatchObject({ size: 5, seq: 2 });
   });
@@ -231,30 +228,16 @@ describe('a crash or a failure between storing and hearing', () => {
     expect(rowsAtBroadcast).toEqual(['signed true']);
   });
 
-  it('a chain that cannot be reached leaves the log alone, and is asked again with growing pauses', async () => {
+  it('a chain that cannot be reached leaves the log alone, and the next round makes up for it', async () => {
     await ledger.add(1);
-    let asked = 0;
-    const identity = () => {
-      asked += 1;
-      return Promise.reject(unavailable());
-    };
+    let isUp = false;
+    const identity = () => (isUp ? chain.identity() : Promise.reject(unavailable()));
     const anchorer = anchorerOn({ ...chain, identity });
     await expect(anchorer.anchor()).rejects.toMatchObject({ code: 'chain_unavailable' });
-    expect(await anchorer.anchor()).toBeUndefined();
-    expect(asked).toBe(1);
     await ledger.add(1);
-    clock.advance(retryDelayMs(1));
-    await expect(anchorer.anchor()).rejects.toThrow();
-    clock.advance(retryDelayMs(1));
-    expect(await anchorer.anchor()).toBeUndefined();
-    await expect(anchorer.resume()).rejects.toThrow();
-    expect(asked).toBe(3);
-    expect(ledger.log.durableSize()).toBe(2);
-  });
-
-  it('the pauses double, up to five minutes', () => {
-    expect([0, 1, 2, 3].map(retryDelayMs)).toEqual([0, 5_000, 10_000, 20_000]);
-    expect(retryDelayMs(1_000_000)).toBe(5 * minuteMs);
+    expect((await ledger.publisher.publish())?.size).toBe(2);
+    isUp = true;
+    expect(await anchorer.anchor()).toMatchObject({ state: 'mined', size: 2 });
   });
 });
 
@@ -381,11 +364,12 @@ describe('a chain that changes its mind', () => {
     const newEpoch = epochOf(await chain.identity());
     expect(newEpoch).not.toBe(oldEpoch);
     // The incident is the log's fourth entry, and under the first head of the new epoch.
-    expect(await anchorer.resume()).toMatchObject({ epoch: newEpoch, state: 'mined', sequence: 1, size: 4 });
+    expect(await anchorer.anchor()).toMatchObject({ epoch: newEpoch, state: 'mined', sequence: 1, size: 4 });
     await ledger.add(1);
     await anchorer.anchor();
     expect(losses).toEqual([{ epochs: [oldEpoch], newEpoch, anchors: 1 }]);
     expect(await ledger.states()).toEqual(['lost', 'mined', 'mined']);
+    expect(await ledger.kinds()).toEqual(['used', 'used', 'used', 'incident', 'used']);
   });
 
   it('a local chain that lost its journal but kept its names gets the same anchors again, in order', async () => {
@@ -415,14 +399,14 @@ describe('a chain that changes its mind', () => {
     await anchorerOn(chain).anchor();
     const identity = async () => ({ ...(await chain.identity()), genesisHash: `0x${'ee'.repeat(32)}` });
     const { store, log, publisher } = ledger;
+    const append = () => Promise.reject(new GatewayError('log_unavailable'));
     const anchorer = createAnchorer({
       store,
-      log,
+      log: { ...log, append },
       publisher,
+      chain: { ...chain, identity },
       origin,
       clock,
-      chain: { ...chain, identity },
-      onChainLost: () => Promise.reject(new GatewayError('log_unavailable')),
     });
     await expect(anchorer.anchor()).rejects.toMatchObject({ code: 'log_unavailable' });
     expect(await ledger.states()).toEqual(['mined']);

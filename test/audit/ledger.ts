@@ -2,12 +2,13 @@
 import { join } from 'node:path';
 import { createKeyring } from '../../gateway/audit/keys.ts';
 import { type NewEntry, openLog } from '../../gateway/audit/log.ts';
+import { kindName } from '../../gateway/audit/payload.ts';
 import { type AnchorRow, createProver } from '../../gateway/audit/proof.ts';
 import { createPublisher, createSigner } from '../../gateway/audit/publish.ts';
 import type { Chain } from '../../gateway/chain/chain.ts';
 import { migrateSqlite } from '../../gateway/store/migrate.ts';
 import { openSqlite } from '../../gateway/store/sqlite.ts';
-import { anchor as anchorTable } from '../../gateway/store/tables.ts';
+import { anchor as anchorTable, entry as entryTable } from '../../gateway/store/tables.ts';
 import { handClock } from '../../gateway/system.ts';
 
 export const origin = 'ledger.example/log/1';
@@ -60,6 +61,14 @@ export async function openLedger(folder: string, keyByte = 1, fileName = 'ledger
     anchors: (): Promise<AnchorRow[]> =>
       store.read(async (reader) => reader.db.select().from(anchorTable).orderBy(anchorTable.id)),
     states: async (): Promise<string[]> => (await ledger.anchors()).map((row) => row.state),
+    kinds: (): Promise<string[]> =>
+      store.read(async (reader) => {
+        const rows = await reader.db
+          .select({ kind: entryTable.kind })
+          .from(entryTable)
+          .orderBy(entryTable.number);
+        return rows.map(({ kind }) => kindName(kind));
+      }),
     close: () => store.close(),
   };
   return ledger;
@@ -67,16 +76,15 @@ export async function openLedger(folder: string, keyByte = 1, fileName = 'ledger
 
 export type Ledger = Awaited<ReturnType<typeof openLedger>>;
 
-export function entryOf(number: number, kind: NewEntry['kind'] = 'used'): NewEntry {
+export function entryOf(number: number): NewEntry {
   return {
-    kind,
-    concern:
-      kind === 'incident' ? { kind: 'system' } : { kind: 'person', id: `p-${number % 3}`, role: 'subject' },
+    kind: 'used',
+    concern: { kind: 'person', id: `p-${number % 3}`, role: 'subject' },
     operationId: `op-${number}`,
     atMs: clock.nowMs(),
-    outcome: kind === 'incident' ? 'noted' : 'allowed',
+    outcome: 'allowed',
     recipient: null,
-    keyClass: kind === 'incident' ? 'evidence' : 'data',
+    keyClass: 'data',
     payload: { operation: 'read-data', row: number },
   };
 }
