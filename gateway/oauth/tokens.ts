@@ -2,7 +2,7 @@
 //
 // The library's checks are repeated here because the library, asked in the process, honours a token whose grant is
 // gone or narrowed (consent.md 2.1, R2 and R3). Whether the switches allow the use is the gate's to decide.
-import { and, eq, inArray, sql } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/sqlite-core';
 import type { GrantState } from '../consent/decide.ts';
 import { GatewayError } from '../errors.ts';
@@ -28,10 +28,10 @@ export interface IdentifiedPartner {
 }
 
 const grantRecord = alias(oauthRecord, 'grant_record');
-const tokenByHash = query((db) =>
+/** One read finds all there is to know about a person's token; the partner is the grant's. */
+const tokenOfPerson = query((db) =>
   db
     .select({
-      model: oauthRecord.model,
       payload: oauthRecord.payload,
       expiresMs: oauthRecord.expiresMs,
       grantHash: oauthRecord.grantHash,
@@ -42,16 +42,19 @@ const tokenByHash = query((db) =>
       scopes: oauthGrant.scopes,
       grantExpiresMs: oauthGrant.expiresMs,
       revokedMs: oauthGrant.revokedMs,
+      partnerStatus: partner.status,
     })
     .from(oauthRecord)
     .leftJoin(grantRecord, and(eq(grantRecord.model, 'Grant'), eq(grantRecord.hash, oauthRecord.grantHash)))
     .leftJoin(oauthGrant, eq(oauthGrant.id, oauthRecord.grantHash))
-    .where(
-      and(
-        inArray(oauthRecord.model, ['AccessToken', 'ClientCredentials']),
-        eq(oauthRecord.hash, sql.placeholder('hash')),
-      ),
-    ),
+    .leftJoin(partner, eq(partner.id, oauthGrant.partner))
+    .where(and(eq(oauthRecord.model, 'AccessToken'), eq(oauthRecord.hash, sql.placeholder('hash')))),
+);
+const tokenOfPartner = query((db) =>
+  db
+    .select({ payload: oauthRecord.payload, expiresMs: oauthRecord.expiresMs })
+    .from(oauthRecord)
+    .where(and(eq(oauthRecord.model, 'ClientCredentials'), eq(oauthRecord.hash, sql.placeholder('hash')))),
 );
 const partnerStatus = query((db) =>
   db
@@ -76,12 +79,81 @@ export async function identifyPartner(
 ): Promise<IdentifiedPartner> {
   const hash = recordHash(presented.token as unknown);
   if (hash === undefined) throw new GatewayError('invalid_token');
-  const [row] = await reader.run(tokenByHash, { hash });
+  const [row] = await reader.run(tokenOfPerson, { hash });
+  if (row === undefined) return identifyByOwnToken(reader, presented, hash, nowMs, audience);
+  const {
+    clientId,
+    accountId: person,
+    grantId,
+    scope,
+  } = openToken('AccessToken', presented, hash, row, nowMs, audience);
+  if (typeof grantId !== 'string' || row.grantHash === null || row.grantPayload === null)
+    throw new GatewayError('invalid_token');
+  const grant = opened('Grant', row.grantHash, grantId, row.grantPayload);
+  if (
+    grant === undefined ||
+    grant['clientId'] !== clientId ||
+    grant['accountId'] !== person ||
+    isPast(row.grantRecordExpiresMs, nowMs) ||
+    isPast(secondsToMs(grant['exp']), nowMs) ||
+    row.person === null ||
+    row.person !== person ||
+    row.partner === null ||
+    row.partner !== clientId ||
+    row.revokedMs !== null ||
+    isPast(row.grantExpiresMs, nowMs) ||
+    row.partnerStatus !== 'active'
+  ) {
+    throw new GatewayError('invalid_token');
+  }
+  const inGrant = grantedScopes(grant, audience);
+  const inOurs = words(row.scopes);
+  const live = words(scope).filter((word) => inGrant.includes(word) && inOurs.includes(word));
+  return {
+    caller: { kind: 'partner', id: row.partner },
+    person: row.person,
+    grant: { live: true, person: row.person, scopes: live },
+    scopes: live,
+  };
+}
+
+/** A token the partner got with its own credentials. */
+async function identifyByOwnToken(
+  reader: Reader,
+  presented: PresentedToken,
+  hash: string,
+  nowMs: number,
+  audience: string,
+): Promise<IdentifiedPartner> {
+  const [row] = await reader.run(tokenOfPartner, { hash });
   if (row === undefined) throw new GatewayError('invalid_token');
-  const token = opened(row.model, hash, presented.token, row.payload);
+  const { clientId, scope } = openToken('ClientCredentials', presented, hash, row, nowMs, audience);
+  if (typeof clientId !== 'string') throw new GatewayError('invalid_token');
+  const [registered] = await reader.run(partnerStatus, { id: clientId });
+  if (registered?.status !== 'active') throw new GatewayError('invalid_token');
+  return { caller: { kind: 'partner', id: clientId }, person: null, grant: null, scopes: words(scope) };
+}
+
+interface TokenPayload {
+  readonly clientId?: unknown;
+  readonly accountId?: unknown;
+  readonly grantId?: unknown;
+  readonly scope?: unknown;
+}
+
+/** The token's own content, if it is of this kind, for this audience, not past, and held by who presents it. */
+function openToken(
+  kind: 'AccessToken' | 'ClientCredentials',
+  presented: PresentedToken,
+  hash: string,
+  row: { readonly payload: string; readonly expiresMs: number | null },
+  nowMs: number,
+  audience: string,
+): TokenPayload {
+  const token = opened(kind, hash, presented.token, row.payload);
   if (
     token === undefined ||
-    token['kind'] !== row.model ||
+    token['kind'] !== kind ||
     token['aud'] !== audience ||
     isPast(row.expiresMs, nowMs) ||
     isPast(secondsToMs(token['exp']), nowMs)
@@ -89,35 +161,7 @@ export async function identifyPartner(
     throw new GatewayError('invalid_token');
   }
   checkPossession(token['jkt'], presented);
-  const { clientId } = token;
-  if (typeof clientId !== 'string') throw new GatewayError('invalid_token');
-  const [registered] = await reader.run(partnerStatus, { id: clientId });
-  if (registered?.status !== 'active') throw new GatewayError('invalid_token');
-  const caller = { kind: 'partner', id: clientId } as const;
-  const scopes = words(token['scope']);
-  if (row.model === 'ClientCredentials') return { caller, person: null, grant: null, scopes };
-
-  const { accountId: person, grantId } = token;
-  if (typeof person !== 'string' || typeof grantId !== 'string' || row.grantPayload === null)
-    throw new GatewayError('invalid_token');
-  const grant = opened('Grant', row.grantHash ?? '', grantId, row.grantPayload);
-  if (
-    grant === undefined ||
-    grant['clientId'] !== clientId ||
-    grant['accountId'] !== person ||
-    isPast(row.grantRecordExpiresMs, nowMs) ||
-    isPast(secondsToMs(grant['exp']), nowMs) ||
-    row.person !== person ||
-    row.partner !== clientId ||
-    row.revokedMs !== null ||
-    isPast(row.grantExpiresMs, nowMs)
-  ) {
-    throw new GatewayError('invalid_token');
-  }
-  const inGrant = grantedScopes(grant, audience);
-  const inOurs = words(row.scopes);
-  const live = scopes.filter((scope) => inGrant.includes(scope) && inOurs.includes(scope));
-  return { caller, person, grant: { live: true, person, scopes: live }, scopes: live };
+  return token;
 }
 
 /** A token bound to a key needs a proof with that key; one that is not must not claim to be (RFC 9449 section 7.1). */
