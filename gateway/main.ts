@@ -50,7 +50,7 @@ async function serve(
   begun: number,
 ): Promise<void> {
   const { config, store, log, publisher, gate, system, operations } = core;
-  const anchorer = await createAnchorer({
+  const anchorer = createAnchorer({
     store,
     log,
     publisher,
@@ -121,7 +121,9 @@ function every(delayMs: number, name: string, work: () => Promise<unknown>): { s
     if (!stopped) plan(delayMs * Math.min(2 ** failures, 16));
   };
   const plan = (afterMs: number): void => {
-    timer = setTimeout(() => (running = round()), afterMs);
+    timer = setTimeout(() => {
+      running = round();
+    }, afterMs);
   };
   plan(delayMs);
   return {

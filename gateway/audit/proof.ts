@@ -8,7 +8,6 @@ import type { Clock } from '../system.ts';
 import {
   bundleText,
   sealBundle,
-  sealKeyName,
   trustText,
   type Bundle,
   type Trust,

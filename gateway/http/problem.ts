@@ -15,7 +15,7 @@ export interface Problem {
 export function asGatewayError(error: unknown): GatewayError {
   if (error instanceof GatewayError) return error;
   const fastify = error as Partial<FastifyError>;
-  switch (fastify.code) {
+  switch (fastify.code ?? '') {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new GatewayError('body_too_large');
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':

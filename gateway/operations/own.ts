@@ -431,10 +431,10 @@ function ownEntry(row: typeof entry.$inferSelect, payload: PlainObject): OwnEntr
     atMs: row.atMs,
     kind: kindName(row.kind),
     outcome: row.outcome as OwnEntry['outcome'],
-    callerKind: String(caller['kind'] ?? ''),
-    callerId: String(caller['id'] ?? ''),
-    operation: String(payload['operation'] ?? ''),
-    purpose: String(payload['purpose'] ?? ''),
+    callerKind: textOf(caller['kind']),
+    callerId: textOf(caller['id']),
+    operation: textOf(payload['operation']),
+    purpose: textOf(payload['purpose']),
     categories: texts(payload['categories']),
     recipients: texts(payload['recipients']),
     reason: typeof payload['reason'] === 'string' ? payload['reason'] : null,
@@ -442,6 +442,10 @@ function ownEntry(row: typeof entry.$inferSelect, payload: PlainObject): OwnEntr
     rows: typeof counts['rows'] === 'number' ? counts['rows'] : null,
     aggregate: row.holder?.startsWith('population:') ?? false,
   };
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }
 
 /** Whether the entry is one a person may download: their own, or a population's they were in. */
