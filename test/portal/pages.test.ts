@@ -152,6 +152,13 @@ describe('the catalogues', () => {
   });
 });
 
+describe('the Chinese catalogue', () => {
+  it('uses the wide marks of Chinese beside Chinese characters', () => {
+    const source = readFileSync(new URL('../../gateway/portal/messages/zh.ts', import.meta.url), 'utf8');
+    expect(source.match(/.{0,8}(?:\p{Script=Han}[,:;()?!]|[,:;()]\p{Script=Han}).{0,8}/gu) ?? []).toEqual([]);
+  });
+});
+
 describe('the language of a page', () => {
   it.each([
     ['zh', 'en', 'zh'],

@@ -611,8 +611,8 @@ export const samples: readonly Sample[] = [
             paragraphs:
               ctx.lang === 'zh'
                 ? [
-                    '书角(Reading Corner Ltd)希望读取下列个人信息,用于在其应用中向您推荐书籍。处理方式为读取与比对,不会向第三方提供。',
-                    '保存期限为 90 天。您可以查阅、复制、更正、删除您的个人信息,并可随时撤回同意;撤回不影响此前基于同意已进行的处理。',
+                    '书角（Reading Corner Ltd）希望读取下列个人信息，用于在其应用中向您推荐书籍。处理方式为读取与比对，不会向第三方提供。',
+                    '保存期限为 90 天。您可以查阅、复制、更正、删除您的个人信息，并可随时撤回同意；撤回不影响此前基于同意已进行的处理。',
                   ]
                 : [
                     'Reading Corner Ltd would like to read the data below to suggest books to you in its app. It reads and compares; it passes nothing on.',

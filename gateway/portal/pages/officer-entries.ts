@@ -90,11 +90,10 @@ function entries(model: OfficerEntriesModel, ctx: PageContext): Html {
       line.outcome === null ? '–' : outcome(line.outcome, ctx),
       about(line, ctx),
       evidenceLine(line.evidence, ctx),
-      html`<a
-        href="${proofPath(line.index)}"
-        download
-        aria-label="${`${m.layout.proof}: ${m.activity.entry(formatNumber(line.index, ctx.lang))}`}"
-        >.json</a
+      html`<a href="${proofPath(line.index)}" download
+        >.json<span class="unseen">
+          ${m.layout.proof}: ${m.activity.entry(formatNumber(line.index, ctx.lang))}</span
+        ></a
       >`,
     ]),
   );

@@ -32,9 +32,10 @@ export function partnersPage(model: PartnersModel, ctx: PageContext): Html {
     ${
       live.length === 0
         ? html`<p>${m.none}</p>`
-        : html`<ul class="panels">
-            ${live.map((grant) => grantPanel(grant, ctx))}
-          </ul>`
+        : html`<h2 class="unseen">${m.live}</h2>
+            <ul class="panels">
+              ${live.map((grant) => grantPanel(grant, ctx))}
+            </ul>`
     }
     ${
       ended.length > 0 &&
