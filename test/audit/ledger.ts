@@ -5,6 +5,7 @@ import { type NewEntry, openLog } from '../../gateway/audit/log.ts';
 import { kindName } from '../../gateway/audit/payload.ts';
 import { type AnchorRow, createProver } from '../../gateway/audit/proof.ts';
 import { createPublisher, createSigner } from '../../gateway/audit/publish.ts';
+import { type Bundle, bundleText, sealBundle } from '../../gateway/audit/verify.ts';
 import type { Chain } from '../../gateway/chain/chain.ts';
 import { migrateSqlite } from '../../gateway/store/migrate.ts';
 import { openSqlite } from '../../gateway/store/sqlite.ts';
@@ -52,10 +53,13 @@ export async function openLedger(folder: string, keyByte = 1, fileName = 'ledger
         chain: async () =>
           chain === undefined ? null : { ...(await chain.identity()), finality: 'local' as const },
       }),
+    /** As the operator would seal it, true or not. */
+    sealed: async (bundle: Bundle): Promise<string> =>
+      bundleText(await sealBundle(bundle, (message) => sealSigner.sign(message))),
     /** Adds entries that differ by their number. */
     async add(count: number): Promise<void> {
       for (let added = 0; added < count; added++) {
-        await store.write((tx) => log.append(tx, entryOf(log.durableSize() + added)));
+        await store.write((tx) => log.append(tx, entryOf(log.durableSize())));
       }
     },
     anchors: (): Promise<AnchorRow[]> =>
