@@ -246,6 +246,16 @@ describe('authorization', () => {
     expect(searchParams.get('error') ?? new URLSearchParams(hash.slice(1)).get('error')).toBe(error);
   });
 
+  test('a pushed request is good for one authorization', async () => {
+    const browser = new Browser().signIn('bob');
+    const pending = await beginAuthorization(shop, ['profile.service:read']);
+    const page = await browser.open(pending.url);
+    const end = await answerConsent(browser, page, 'bob', { tick: ['profile.service:read'] });
+    await finishAuthorization(shop, pending, end.callback as URL);
+    const again = await browser.open(pending.url);
+    expect(again.callback?.searchParams.get('code') ?? null).toBeNull();
+  });
+
   test('a redirect URI that is not registered is never followed', async () => {
     const pending = await beginAuthorization(shop, [browsing], {
       pushed: false,

@@ -39,7 +39,11 @@ test('addresses follow the configuration, not the Host or X-Forwarded headers of
     'x-forwarded-proto': 'https',
   });
   expect(forged.text).toBe(plain.text);
-  expect(plain.headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'x-frame-options': 'DENY' });
+  expect(plain.headers).toMatchObject({
+    'x-content-type-options': 'nosniff',
+    'x-frame-options': 'DENY',
+    'x-app': 'assent',
+  });
 });
 
 test('a request body beyond the limit is refused before it is read', async () => {
@@ -48,6 +52,36 @@ test('a request body beyond the limit is refused before it is read', async () =>
     body: new URLSearchParams({ grant_type: 'x'.repeat(70_000) }),
   });
   expect(answer.status).toBe(413);
+});
+
+test('behind TLS every cookie is Secure and every address https, whether or not the proxy says so', async () => {
+  const behind = await openWorld({ publicUrl: 'https://gateway.example' });
+  try {
+    await behind.register({ id: 'shop', scopes: [scope] });
+    const query = new URLSearchParams({
+      client_id: 'shop',
+      response_type: 'code',
+      redirect_uri: redirectUri,
+      scope,
+      code_challenge: 'c'.repeat(43),
+      code_challenge_method: 'S256',
+    });
+    const answer = await fetch(`${behind.localUrl}/oidc/auth?${query}`, { redirect: 'manual' });
+    expect([answer.status, answer.headers.get('location')]).toEqual([
+      303,
+      expect.stringMatching(/^\/oauth\/interaction\//),
+    ]);
+    const cookies = answer.headers.getSetCookie();
+    expect(cookies.length).toBeGreaterThan(1);
+    for (const cookie of cookies) expect(cookie).toMatch(/; secure; httponly/i);
+    const found = await fetch(`${behind.localUrl}/.well-known/oauth-authorization-server/oidc`);
+    expect(await found.json()).toMatchObject({
+      issuer: 'https://gateway.example/oidc',
+      token_endpoint: 'https://gateway.example/oidc/token',
+    });
+  } finally {
+    await behind.close();
+  }
 });
 
 test('an error page says what is wrong and repeats nothing of what was sent', async () => {

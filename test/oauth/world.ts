@@ -2,6 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import formbody from '@fastify/formbody';
+import rateLimit from '@fastify/rate-limit';
 import Fastify from 'fastify';
 import type { Provider } from 'oidc-provider';
 import { createKeyring } from '../../gateway/audit/keys.ts';
@@ -26,7 +28,9 @@ export type World = Awaited<ReturnType<typeof openWorld>>;
 
 export const redirectUri = 'http://127.0.0.1:9/callback';
 
-export async function openWorld(options: { readonly requestsPerMinute?: number } = {}) {
+export async function openWorld(
+  options: { readonly requestsPerMinute?: number; readonly publicUrl?: string } = {},
+) {
   const folder = mkdtempSync(join(tmpdir(), 'assent-oauth-'));
   const clock = handClock(Date.now());
   const system: System = { clock, random: realSystem.random };
@@ -47,7 +51,13 @@ export async function openWorld(options: { readonly requestsPerMinute?: number }
     }
   });
 
+  // What the real app has around the mount: it must neither disturb it nor be disturbed.
   const app = Fastify();
+  app.addHook('onRequest', async (_request, reply) => {
+    void reply.header('content-security-policy', "default-src 'self'").header('x-app', 'assent');
+  });
+  await app.register(formbody);
+  await app.register(rateLimit, { max: 100_000, timeWindow: 60_000 });
   const failures: unknown[] = [];
   app.setErrorHandler((error, _request, reply) => {
     if (!(error instanceof GatewayError)) failures.push(error);
@@ -57,7 +67,7 @@ export async function openWorld(options: { readonly requestsPerMinute?: number }
   // The provider needs the port in its issuer.
   const port = await freePort();
   const config = {
-    ...loadConfig({ PORT: String(port) }),
+    ...loadConfig({ PORT: String(port), ASSENT_PUBLIC_URL: options.publicUrl }),
     limits: { ...loadConfig({}).limits, requestsPerMinute: options.requestsPerMinute ?? 0 },
   };
   const provider: Provider = createProvider({
@@ -118,6 +128,7 @@ export async function openWorld(options: { readonly requestsPerMinute?: number }
     keyring,
     provider,
     failures,
+    localUrl: `http://127.0.0.1:${port}`,
     issuer: issuerOf(config),
     audience: resourceOf(config),
     register: (partner: Partial<NewPartner> & Pick<NewPartner, 'id' | 'scopes'>) =>
