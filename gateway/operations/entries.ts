@@ -5,7 +5,7 @@ import { findEntry, kindName, openPayload } from '../audit/payload.ts';
 import type { Prover } from '../audit/proof.ts';
 import { GatewayError } from '../errors.ts';
 import type { GateRequest, Released } from '../gate.ts';
-import { anchor, checkpoint, entry } from '../store/tables.ts';
+import { anchor, checkpoint, entry, partner, person as personTable } from '../store/tables.ts';
 import { ownRequest, staffRequest } from './accounts.ts';
 import { mayDownload } from './own.ts';
 import type { OperationParts } from './parts.ts';
@@ -156,29 +156,85 @@ export async function proveForPerson(
 
 export interface LogOverview {
   readonly size: number;
-  readonly counts: readonly { readonly outcome: string; readonly times: number }[];
-  readonly checkpoints: readonly {
-    readonly size: number;
-    readonly root: Uint8Array;
-    readonly signedMs: number;
-    readonly note: string;
-  }[];
-  readonly anchors: readonly (typeof anchor.$inferSelect)[];
+  /** Counts of the last seven days. */
+  readonly week: { readonly allowed: number; readonly refused: number; readonly withheld: number };
+  readonly kinds: readonly { readonly kind: EntryKind; readonly times: number }[];
+  readonly people: number;
+  readonly partners: number;
+  readonly head: typeof checkpoint.$inferSelect | undefined;
+  readonly anchor: typeof anchor.$inferSelect | undefined;
 }
 
 export function viewLog(parts: OperationParts, officer: string): Promise<Released<LogOverview>> {
-  const request = staffRequest({ kind: 'officer', id: officer }, 'list-entries', { view: 'overview' });
-  return parts.gate.run(request, async (_permit, tx) => ({
+  const sinceMs = parts.system.clock.nowMs() - 7 * 86_400_000;
+  return parts.gate.run(viewRequest(officer, 'overview'), async (_permit, tx) => {
+    const week = await tx.db
+      .select({ outcome: entry.outcome, kind: entry.kind, times: count() })
+      .from(entry)
+      .where(gte(entry.atMs, sinceMs))
+      .groupBy(entry.outcome, entry.kind);
+    const times = (wanted: (row: { outcome: string; kind: number }) => boolean): number =>
+      week.filter(wanted).reduce((sum, row) => sum + row.times, 0);
+    const kinds = await tx.db.select({ kind: entry.kind, times: count() }).from(entry).groupBy(entry.kind);
+    const [people] = await tx.db
+      .select({ times: count() })
+      .from(personTable)
+      .where(eq(personTable.status, 'active'));
+    const [partners] = await tx.db
+      .select({ times: count() })
+      .from(partner)
+      .where(eq(partner.status, 'active'));
+    const [head] = await tx.db.select().from(checkpoint).orderBy(desc(checkpoint.size)).limit(1);
+    const [anchored] = await tx.db.select().from(anchor).orderBy(desc(anchor.id)).limit(1);
+    return {
+      value: {
+        size: parts.log.durableSize(),
+        week: {
+          allowed: times(({ outcome }) => outcome === 'allowed'),
+          refused: times(({ outcome, kind }) => outcome === 'refused' && kind !== entryKinds.withheld),
+          withheld: times(({ kind }) => kind === entryKinds.withheld),
+        },
+        kinds: kinds
+          .map((row) => ({ kind: kindName(row.kind), times: row.times }))
+          .sort((a, b) => b.times - a.times),
+        people: people?.times ?? 0,
+        partners: partners?.times ?? 0,
+        head,
+        anchor: anchored,
+      },
+    };
+  });
+}
+
+export function viewCheckpoints(parts: OperationParts, officer: string, offset: number) {
+  return parts.gate.run(viewRequest(officer, 'checkpoints'), async (_permit, tx) => ({
     value: {
-      size: parts.log.durableSize(),
-      counts: await tx.db
-        .select({ outcome: entry.outcome, times: count() })
-        .from(entry)
-        .groupBy(entry.outcome),
-      checkpoints: await tx.db.select().from(checkpoint).orderBy(desc(checkpoint.size)).limit(entriesPage),
-      anchors: await tx.db.select().from(anchor).orderBy(desc(anchor.id)).limit(entriesPage),
+      checkpoints: await tx.db
+        .select()
+        .from(checkpoint)
+        .orderBy(desc(checkpoint.size))
+        .limit(entriesPage)
+        .offset(offset),
+      total: (await tx.db.select({ times: count() }).from(checkpoint))[0]?.times ?? 0,
+      offset,
+      pageSize: entriesPage,
     },
   }));
+}
+
+export function viewAnchors(parts: OperationParts, officer: string, offset: number) {
+  return parts.gate.run(viewRequest(officer, 'anchors'), async (_permit, tx) => ({
+    value: {
+      anchors: await tx.db.select().from(anchor).orderBy(desc(anchor.id)).limit(entriesPage).offset(offset),
+      total: (await tx.db.select({ times: count() }).from(anchor))[0]?.times ?? 0,
+      offset,
+      pageSize: entriesPage,
+    },
+  }));
+}
+
+function viewRequest(officer: string, view: string): GateRequest {
+  return staffRequest({ kind: 'officer', id: officer }, 'list-entries', { view });
 }
 
 function lookRequest(officer: string, operation: 'open-entry', number: number, what = 'entry'): GateRequest {
