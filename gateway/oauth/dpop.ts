@@ -12,6 +12,7 @@ import type { Store } from '../store/store.ts';
 import type { System } from '../system.ts';
 import { isNew } from './adapter.ts';
 import { recordHash } from './record.ts';
+import { boundKey } from './tokens.ts';
 
 export interface DpopRequest {
   /** The `DPoP` header. */
@@ -27,7 +28,7 @@ const algorithms = ['ES256', 'Ed25519', 'EdDSA'];
 
 /**
  * Checks a proof and remembers it, durably, for as long as it could be sent again.
- * @returns the RFC 7638 thumbprint of the key, which the token must be bound to (`identifyPartner` compares)
+ * @returns the RFC 7638 thumbprint of the key, for `identifyPartner`, which compares it in its own transaction
  * @throws GatewayError `invalid_token`
  */
 export async function checkDpop(
@@ -51,6 +52,9 @@ export async function checkDpop(
   const { jwk } = protectedHeader;
   if (jwk === undefined) throw invalid('has no key');
   const jkt = await calculateJwkThumbprint(jwk);
+  // Only who holds a token bound to this key gets as far as writing: anyone can make keys and proofs.
+  if ((await store.read((reader) => boundKey(reader, request.token))) !== jkt)
+    throw invalid('is not of the key this token is bound to');
   const row = {
     model: 'DpopReplay',
     hash: recordHash(`${jkt}.${createHash('sha256').update(jti).digest('hex')}`),

@@ -164,6 +164,18 @@ function openToken(
   return token;
 }
 
+/** RFC 7638 thumbprint of the key a token is bound to; undefined when there is no such token or it is bound to none. */
+export async function boundKey(reader: Reader, token: string): Promise<string | undefined> {
+  const hash = recordHash(token as unknown);
+  if (hash === undefined) return undefined;
+  const [ofPerson] = await reader.run(tokenOfPerson, { hash });
+  const [row] = ofPerson === undefined ? await reader.run(tokenOfPartner, { hash }) : [ofPerson];
+  if (row === undefined) return undefined;
+  const model = ofPerson === undefined ? 'ClientCredentials' : 'AccessToken';
+  const jkt = opened(model, hash, token, row.payload)?.['jkt'];
+  return typeof jkt === 'string' ? jkt : undefined;
+}
+
 /** A token bound to a key needs a proof with that key; one that is not must not claim to be (RFC 9449 section 7.1). */
 function checkPossession(jkt: unknown, { scheme, dpopProof }: PresentedToken): void {
   const fits =

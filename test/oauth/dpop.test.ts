@@ -6,9 +6,11 @@ import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT, type JWK }
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { deleteExpired } from '../../gateway/oauth/adapter.ts';
 import { checkDpop } from '../../gateway/oauth/dpop.ts';
+import { recordHash, sealRecord } from '../../gateway/oauth/record.ts';
 import { migrateSqlite } from '../../gateway/store/migrate.ts';
 import { openSqlite } from '../../gateway/store/sqlite.ts';
-import { handClock } from '../../gateway/system.ts';
+import { oauthRecord } from '../../gateway/store/tables.ts';
+import { handClock, realSystem } from '../../gateway/system.ts';
 
 const token = 'kcZhK2Ff0Lgt0HNQ2ZRfNnWbU6Wg';
 const url = 'https://gateway.example/v1/data/browsing';
@@ -25,7 +27,20 @@ beforeAll(async () => {
   const pair = await generateKeyPair('ES256', { extractable: true });
   privateKey = pair.privateKey;
   jwk = await exportJWK(pair.publicKey);
+  await bind(token, jwk);
 });
+
+/** A token as the library would have stored it. */
+async function bind(bound: string, key: JWK): Promise<void> {
+  const payload = { kind: 'AccessToken', jkt: await calculateJwkThumbprint(key) };
+  await store.write(async ({ db }) => {
+    await db.insert(oauthRecord).values({
+      model: 'AccessToken',
+      hash: recordHash(bound),
+      payload: sealRecord('AccessToken', bound, payload, realSystem.random),
+    });
+  });
+}
 beforeEach(() => clock.set(startMs));
 afterAll(async () => {
   await store.close();
@@ -71,17 +86,38 @@ describe('a DPoP proof', () => {
 
   test('with the same jti from another key is another proof', async () => {
     const other = await generateKeyPair('ES256', { extractable: true });
+    const otherKey = await exportJWK(other.publicKey);
+    const otherToken = 'dZ8wVQhVbRkqYh3lqFz7t0Pq';
+    await bind(otherToken, otherKey);
     await check(await proofOf({ jti: 'same' }));
-    const proof = await new SignJWT({
+    const claims = {
       jti: 'same',
       htm: 'GET',
       htu: url,
       iat: startMs / 1000,
-      ath: createHash('sha256').update(token).digest('base64url'),
-    })
-      .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk: await exportJWK(other.publicKey) })
+      ath: createHash('sha256').update(otherToken).digest('base64url'),
+    };
+    const proof = await new SignJWT(claims)
+      .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk: otherKey })
       .sign(other.privateKey);
-    expect((await check(proof)).jkt).toBe(await calculateJwkThumbprint(await exportJWK(other.publicKey)));
+    expect(await check(proof, { token: otherToken })).toEqual({
+      jkt: await calculateJwkThumbprint(otherKey),
+    });
+  });
+
+  test('for a token that is not bound to its key, or for none, is refused and leaves no trace', async () => {
+    const stranger = await generateKeyPair('ES256', { extractable: true });
+    const remembered = (): unknown =>
+      store.raw.prepare("SELECT count(*) AS n FROM oauth_record WHERE model = 'DpopReplay'").get();
+    const before = remembered();
+    for (const target of [token, 'no-such-token']) {
+      const ath = createHash('sha256').update(target).digest('base64url');
+      const proof = await new SignJWT({ jti: 'x', htm: 'GET', htu: url, iat: startMs / 1000, ath })
+        .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk: await exportJWK(stranger.publicKey) })
+        .sign(stranger.privateKey);
+      await expect(check(proof, { token: target })).rejects.toMatchObject({ code: 'invalid_token' });
+    }
+    expect(remembered()).toEqual(before);
   });
 
   test.each<[string, Record<string, unknown>, Record<string, unknown>]>([
