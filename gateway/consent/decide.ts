@@ -96,6 +96,8 @@ interface Terms {
 }
 
 let issue: (request: UseRequest, terms: Terms) => Permit;
+// `private` ends with the types: at run time only who holds this gets past the constructor.
+const decided = Symbol('decided');
 
 /**
  * Proof that the gate said yes: for one person, these categories, this purpose, until the gate retires it.
@@ -103,17 +105,19 @@ let issue: (request: UseRequest, terms: Terms) => Permit;
  * Only `decide` can construct one; a look-alike (cast, prototype, clone, JSON) fails `Permit.check`.
  */
 export class Permit {
-  readonly #request: UseRequest;
+  readonly #categories: readonly Category[];
   readonly #terms: Terms;
   #retired = false;
 
-  private constructor(request: UseRequest, terms: Terms) {
-    this.#request = request;
-    this.#terms = terms;
+  private constructor(by: symbol, request: UseRequest, terms: Terms) {
+    if (by !== decided) throw new GatewayError('permit_invalid', 'only a decision makes a permit');
+    // Copies: what was decided must not change when the request does.
+    this.#categories = [...request.categories];
+    this.#terms = Object.freeze({ ...terms });
   }
 
   static {
-    issue = (request, terms) => new Permit(request, terms);
+    issue = (request, terms) => new Permit(decided, request, terms);
   }
 
   /**
@@ -126,14 +130,14 @@ export class Permit {
     person: string,
     category: Category,
   ): { sinceMs: number; fields?: readonly string[] } {
-    if (typeof permit !== 'object' || permit === null || !(#request in permit)) {
+    if (typeof permit !== 'object' || permit === null || !(#terms in permit)) {
       throw new GatewayError('permit_invalid', 'not a permit');
     }
     if (permit.#retired)
       throw new GatewayError('permit_invalid', 'the permit was for an operation that has ended');
     if (permit.#terms.person !== person)
       throw new GatewayError('permit_invalid', 'the permit is for another person');
-    if (!permit.#request.categories.includes(category)) {
+    if (!permit.#categories.includes(category)) {
       throw new GatewayError('permit_invalid', 'the permit does not cover this category');
     }
     const { historyDays, fields } = permit.#terms.extent;
