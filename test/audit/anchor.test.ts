@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Anchorer, type ChainLoss, createAnchorer } from '../../gateway/audit/anchor.ts';
 import { sha256 } from '../../gateway/audit/log.ts';
+import { openOutbox } from '../../gateway/audit/outbox.ts';
 import { epochOf, logIdOf } from '../../gateway/audit/proof.ts';
 import { feesOf } from '../../gateway/audit/signed-fees.ts';
 import type { AnchorReceipt, Chain } from '../../gateway/chain/chain.ts';
@@ -60,6 +61,8 @@ async function restart(): Promise<void> {
   await ledger.close();
   ledger = await openLedger(folder);
 }
+
+const hex = (bytes: Uint8Array): string => `0x${Buffer.from(bytes).toString('hex')}`;
 
 const unavailable = (): GatewayError => new GatewayError('chain_unavailable', 'injected');
 
@@ -126,7 +129,7 @@ describe('anchoring', () => {
     expect(await chain.head(logId)).toMatchObject({
       size: 3,
       seq: 1,
-      root: `0x${Buffer.from(head!.root).toString('hex')}`,
+      root: hex(head!.root),
     });
   });
 
@@ -281,6 +284,27 @@ describe('a transaction that waits', () => {
     expect(await chain.head(logId)).toMatchObject({ size: 5, seq: 2 });
   });
 
+  it('for a head that the chain has outgrown is replaced without waiting', async () => {
+    await ledger.add(3);
+    const { note, root } = (await ledger.publisher.publish())!;
+    const checkpointHash = Buffer.from(sha256(Buffer.from(note)));
+    await ledger.add(2);
+    await anchorerOn(chain).anchor();
+    const useless = await chain.sign(
+      { logId, size: 3, root: hex(root), checkpointHash: hex(checkpointHash) },
+      [],
+      await chain.nextNonce(),
+      await chain.suggestFees(),
+    );
+    const epoch = epochOf(await chain.identity());
+    const head = { epoch, size: 3, root: Buffer.from(root), checkpointHash };
+    await openOutbox(ledger.store, clock).store({ ...head, signed: useless });
+    await ledger.add(1);
+    expect(await anchorerOn(chain).anchor()).toMatchObject({ state: 'mined', size: 6, nonce: useless.nonce });
+    await anchorerOn(chain).anchor();
+    expect(await ledger.states()).toEqual(['mined', 'failed', 'mined']);
+  });
+
   it('whose fees the chain finds too low is raised at once', async () => {
     const { maxFeePerGasWei } = await chain.suggestFees();
     const pool = withMempool(maxFeePerGasWei + maxFeePerGasWei / 5n);
@@ -343,6 +367,33 @@ describe('a chain that changes its mind', () => {
     expect(waiting).toMatchObject({ id: row!.id, state: 'broadcast', blockHash: null, sequence: null });
     expect(await anchorerOn(chain).anchor()).toMatchObject({ id: row!.id, state: 'mined', sequence: 1 });
     expect(await ledger.anchors()).toHaveLength(1);
+  });
+
+  it('an anchor may be displaced by the one it had replaced', async () => {
+    const pool = withMempool();
+    await ledger.add(3);
+    const first = await anchorerOn(pool.chain).anchor();
+    await ledger.add(2);
+    clock.advance(10 * minuteMs);
+    const second = await anchorerOn(pool.chain).anchor();
+    await pool.letIn(second!.transactionHash);
+    const mined = await anchorerOn(pool.chain).anchor();
+    expect(await ledger.states()).toEqual(['failed', 'mined']);
+    const otherHash = `0x${'0d'.repeat(32)}`;
+    const receipt = {
+      state: 'mined',
+      blockHash: otherHash,
+      blockNumber: mined!.blockNumber!,
+      seq: 1,
+    } as const;
+    const reorganised: Chain = {
+      ...chain,
+      blockHashAt: async () => otherHash,
+      receipt: async (hash) =>
+        hash === first!.transactionHash ? { ...receipt, gasUsed: 1, costWei: 1n } : undefined,
+    };
+    await anchorerOn(reorganised).anchor();
+    expect(await ledger.states()).toEqual(['mined', 'failed']);
   });
 
   it('a reset chain starts a new epoch: the old anchors are lost, and that is recorded once', async () => {
