@@ -151,7 +151,7 @@ function addPeople(add: Add, at: At): void {
       stage,
       person,
       'en',
-      ['browsing.recommendation:read', 'transactions.marketing:read'].slice(0, 1),
+      ['browsing.recommendation:read'],
       ['transactions.marketing:read', 'location.marketing:read'],
     );
   });

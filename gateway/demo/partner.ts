@@ -144,10 +144,7 @@ export async function allowPartner(
   return grantId;
 }
 
-/**
- * The refresh token a partner that was allowed has kept since; what it asks with today it gets for this.
- * @returns undefined where the grant is gone
- */
+/** The refresh token that a partner which was allowed has kept since: today's access tokens it gets for this. */
 export async function keepRefreshToken(
   config: Config,
   provider: Provider,

@@ -31,7 +31,8 @@ export async function tally(core: Core): Promise<Record<string, number>> {
   await core.store.read(async (reader) => {
     for (const row of await reader.db.select().from(entry)) {
       const disclosure = await openPayload(core.keyring, reader, row);
-      const key = `${String(disclosure?.payload['operation'])} ${row.outcome}`;
+      const operation = disclosure?.payload['operation'];
+      const key = `${typeof operation === 'string' ? operation : 'none'} ${row.outcome}`;
       found[key] = (found[key] ?? 0) + 1;
     }
   });
