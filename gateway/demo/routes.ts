@@ -10,13 +10,12 @@ import type { OauthSurface } from '../oauth/surface.ts';
 import { openStaffSession, signInPerson, type NewSession, type Session } from '../operations/accounts.ts';
 import { viewActivity, viewSwitches } from '../operations/own.ts';
 import type { Html } from '../portal/html.ts';
-import { chooseLang, type Lang } from '../portal/messages/pick.ts';
 import { demoPage, type DemoDoor } from '../portal/pages/demo.ts';
 import { demoPartnerPage, type PartnerAnswer } from '../portal/pages/demo-partner.ts';
 import { problemPage } from '../portal/pages/problem.ts';
-import type { PageContext, Viewer } from '../portal/parts/page.ts';
 import { paths } from '../portal/paths.ts';
 import { createSessions } from '../portal/session.ts';
+import { createVisitors } from '../portal/visitor.ts';
 import { personId, staffId, staffMembers } from './history.ts';
 import { createPartnerApp, requestLine } from './partner-app.ts';
 import { callbackPath, demoPartner } from './partner.ts';
@@ -53,33 +52,9 @@ export function demoSurface(
 ): (app: FastifyInstance) => Promise<void> {
   const { operations, config, system } = core;
   const sessions = createSessions(operations, core.keys['cookie.key']);
+  const visitors = createVisitors(sessions, true);
   const partner = createPartnerApp(config, system.clock);
   const answers = new Map<string, Asked>();
-
-  async function contextOf(request: FastifyRequest, reply: FastifyReply): Promise<PageContext> {
-    const session = await sessions.find(request);
-    return {
-      lang: languageOf(request),
-      timeZone: 'Asia/Shanghai',
-      csrfToken: sessions.formToken(request, reply, session),
-      url: request.url,
-      viewer: await viewerOf(session),
-      isDemo: true,
-    };
-  }
-
-  async function viewerOf(session: Session | undefined): Promise<Viewer> {
-    if (session === undefined) return { role: 'nobody' };
-    if (session.kind === 'staff') {
-      const role = session.role ?? 'officer';
-      return { role, name: staffMembers[role].name.en };
-    }
-    for (const known of [lin, maya]) {
-      if ((await personId(operations, known.reference)) === session.subject)
-        return { role: 'person', name: known.stored };
-    }
-    return { role: 'person', name: '' };
-  }
 
   async function openDoor(door: unknown): Promise<{ session: NewSession; path: string }> {
     const asPerson = async (reference: string) =>
@@ -147,7 +122,7 @@ export function demoSurface(
       view,
       latest: latestLines(activity.entries.slice(0, linesShown), await core.prover.reached()),
     };
-    return send(reply, demoPartnerPage(model, await contextOf(request, reply)));
+    return send(reply, demoPartnerPage(model, await visitors.context(request, reply)));
   }
 
   return async (app) => {
@@ -172,13 +147,13 @@ export function demoSurface(
       if (known.code === 'not_found') return sendProblem(request, reply, known, config.publicUrl);
       if (known.status >= 500)
         request.log.error({ code: known.code, err: known.cause ?? known }, 'demo page failed');
-      const context = await contextOf(request, reply);
+      const context = await visitors.context(request, reply);
       const page = problemPage({ status: known.status, code: known.code, requestId: request.id }, context);
       return send(reply.status(known.status), page);
     });
 
     app.get(paths.demo, async (request, reply) =>
-      send(reply, demoPage({ doors }, await contextOf(request, reply))),
+      send(reply, demoPage({ doors }, await visitors.context(request, reply))),
     );
 
     app.post(paths.demoEnter, async (request, reply) => {
@@ -227,11 +202,6 @@ function refuseOutside(request: FastifyRequest): void {
   const address = (request.raw.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
   if (!isLoopback(name) || !isLoopback(address) || proxied !== undefined || forwarded !== undefined)
     throw new GatewayError('not_found');
-}
-
-function languageOf(request: FastifyRequest): Lang {
-  const { lang } = request.query as { lang?: string };
-  return chooseLang(lang ?? request.cookies['assent_lang'], request.headers['accept-language']);
 }
 
 function send(reply: FastifyReply, page: Html): FastifyReply {

@@ -39,7 +39,10 @@ class Browser {
     return answer;
   }
 
-  async #send(path: string, request: RequestInit & { headers?: Record<string, string> }): Promise<Answer> {
+  async #send(
+    path: string,
+    request: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> },
+  ): Promise<Answer> {
     const sent = [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
     const response = await fetch(new URL(path, base), {
       redirect: 'manual',
