@@ -1,10 +1,16 @@
 // A person turns switches; a person or the operator changes nothing of consent any other way.
-import { turnSwitch, type ConsentAction } from '../consent/switches.ts';
-import { loadPerson } from '../consent/switches.ts';
+import {
+  activeRecipients,
+  loadPerson,
+  turnSwitch,
+  type ConsentAction,
+  type ConsentEvent,
+} from '../consent/switches.ts';
 import type { Extent } from '../consent/decide.ts';
-import { isCategory, isPurpose, isSwitchRecipient, type SwitchRecipient } from '../consent/vocabulary.ts';
+import { isCategory, isPurpose, isSwitchRecipient } from '../consent/vocabulary.ts';
 import { GatewayError } from '../errors.ts';
 import type { Released } from '../gate.ts';
+import type { Reader } from '../store/store.ts';
 import { ownRequest } from './accounts.ts';
 import type { OperationParts } from './parts.ts';
 
@@ -21,27 +27,62 @@ export interface SwitchChange {
 
 /**
  * Turns switches in one step. From the moment this resolves every further call is decided on the new state.
- * @throws GatewayError `unknown_category`, `unknown_purpose`, `unknown_recipient`
+ * @throws GatewayError `malformed_request`, `unknown_category`, `unknown_purpose`, `unknown_recipient`; nothing is turned
  */
 export async function setSwitches(
   parts: OperationParts,
   person: string,
   changes: readonly SwitchChange[],
 ): Promise<Released<number[]>> {
+  const events = eventsOf(parts, person, changes);
+  return turnAll(parts, person, async () => events);
+}
+
+/**
+ * "Allow only this one": a general switch becomes unset, every other recipient's "on" an explicit "off", this one
+ * "on". One step, decided on the switches as they are in its transaction.
+ */
+export async function allowOnly(
+  parts: OperationParts,
+  person: string,
+  only: { category: string; purpose: string; recipient: string; noticeHash: string | null },
+): Promise<Released<number[]>> {
+  const [on] = eventsOf(parts, person, [{ ...only, action: 'on' }]);
+  if (on === undefined) throw new GatewayError('malformed_request');
+  return turnAll(parts, person, async (reader) => {
+    const { category, purpose, recipient } = on;
+    const others = ((await loadPerson(reader, person, purpose))?.switches ?? []).filter(
+      (one) => one.category === category && one.recipient !== recipient,
+    );
+    return [
+      ...others.map((one) => ({
+        ...on,
+        recipient: one.recipient,
+        action: one.recipient === '*' ? ('unset' as const) : ('off' as const),
+        noticeHash: null,
+      })),
+      on,
+    ];
+  });
+}
+
+function eventsOf(parts: OperationParts, person: string, changes: readonly SwitchChange[]): ConsentEvent[] {
   if (changes.length === 0 || changes.length > 200)
     throw new GatewayError('malformed_request', '1 to 200 switches at a time');
   const nowMs = parts.system.clock.nowMs();
-  const events = changes.map((change) => {
-    const { category, purpose, recipient } = change;
+  return changes.map((change) => {
+    const { category, purpose, recipient, action } = change;
     if (!isCategory(category)) throw new GatewayError('unknown_category');
     if (!isPurpose(purpose)) throw new GatewayError('unknown_purpose');
     if (!isSwitchRecipient(recipient)) throw new GatewayError('unknown_recipient');
+    if (!['on', 'off', 'unset'].includes(action))
+      throw new GatewayError('malformed_request', 'a switch is turned on, off or unset');
     return {
       person,
       category,
       purpose,
       recipient,
-      action: change.action,
+      action,
       method: 'portal' as const,
       noticeHash: change.noticeHash,
       validUntilMs: change.validUntilMs ?? null,
@@ -49,49 +90,40 @@ export async function setSwitches(
       collectedMs: nowMs,
     };
   });
-  const request = ownRequest(person, 'set-switch', {
-    categories: [...new Set(events.map(({ category }) => category))],
-    about: {
-      switches: events.map(({ category, purpose, recipient, action, noticeHash }) => ({
-        category,
-        purpose,
-        recipient,
-        action,
-        ...(noticeHash === null ? {} : { notice: noticeHash }),
-      })),
-    },
-  });
-  return parts.gate.run(request, async (_permit, tx) => {
-    const numbers: number[] = [];
-    for (const event of events) numbers.push(await turnSwitch(tx, event, nowMs));
-    return { value: numbers, kind: 'consent', keyClass: 'evidence' };
-  });
 }
 
-/**
- * "Allow only this one": a general "off" becomes unset, every other "on" an explicit "off", this one "on". One step.
- */
-export async function allowOnly(
+async function turnAll(
   parts: OperationParts,
   person: string,
-  only: { category: string; purpose: string; recipient: string; noticeHash: string | null },
+  eventsIn: (reader: Reader) => Promise<ConsentEvent[]>,
 ): Promise<Released<number[]>> {
-  const { category, purpose } = only;
-  if (!isCategory(category)) throw new GatewayError('unknown_category');
-  if (!isPurpose(purpose)) throw new GatewayError('unknown_purpose');
-  const state = await parts.read((reader) => loadPerson(reader, person, purpose));
-  const changes: SwitchChange[] = [];
-  for (const one of state?.switches ?? []) {
-    if (one.category !== category || one.recipient === only.recipient) continue;
-    const action = one.recipient === '*' ? 'unset' : 'off';
-    changes.push({
-      category,
-      purpose,
-      recipient: one.recipient satisfies SwitchRecipient,
-      action,
-      noticeHash: null,
-    });
-  }
-  changes.push({ category, purpose, recipient: only.recipient, action: 'on', noticeHash: only.noticeHash });
-  return setSwitches(parts, person, changes);
+  let events: ConsentEvent[] = [];
+  return parts.gate.run(
+    async (tx) => {
+      events = await eventsIn(tx);
+      return ownRequest(person, 'set-switch', {
+        categories: [...new Set(events.map(({ category }) => category))],
+        about: {
+          switches: events.map(({ category, purpose, recipient, action, noticeHash }) => ({
+            category,
+            purpose,
+            recipient,
+            action,
+            ...(noticeHash === null ? {} : { notice: noticeHash }),
+          })),
+        },
+      });
+    },
+    async (_permit, tx) => {
+      const named = events.flatMap(({ action, recipient }) =>
+        action === 'on' && recipient !== '*' ? [recipient] : [],
+      );
+      // An "on" for a partner that does not exist (any more) would wait for whoever gets that name next.
+      if ((await activeRecipients(tx, named)).length < named.length)
+        throw new GatewayError('unknown_recipient');
+      const numbers: number[] = [];
+      for (const event of events) numbers.push(await turnSwitch(tx, event, parts.system.clock.nowMs()));
+      return { value: numbers, kind: 'consent', keyClass: 'evidence' };
+    },
+  );
 }
