@@ -2,11 +2,11 @@
 //
 // `run` is for short operations, `runLong` for work that computes outside any transaction. Everything that reads,
 // copies, loads or deletes personal data goes through one of the two; nothing else hands out permits.
-import { and, eq, inArray, ne } from 'drizzle-orm';
+import { and, eq, inArray, isNotNull, ne, or } from 'drizzle-orm';
 import { cohortOf } from './audit/entry.ts';
 import type { EntryKind } from './audit/entry.ts';
 import type { Keyring, KeyClass } from './audit/keys.ts';
-import type { Concern, Log, Receipt } from './audit/log.ts';
+import type { Concern, Log, NewEntry, Receipt } from './audit/log.ts';
 import { activities } from './consent/activities.ts';
 import {
   decide,
@@ -22,6 +22,7 @@ import {
   lastConsentEvent,
   loadCandidates,
   loadPerson,
+  staleSwitches,
 } from './consent/switches.ts';
 import { GatewayError } from './errors.ts';
 import type { Reader, Store, Tx } from './store/store.ts';
@@ -244,7 +245,7 @@ export function createGate({ store, log, keyring, system }: GateParts): Gate {
     const { caller, operation, purpose, categories, recipients } = request;
     let first: Receipt | undefined;
     for (const concern of await concernsOf(tx, request.person ?? null, body.touched)) {
-      const receipt = await log.append(tx, {
+      const receipt = await appendEntry(tx, {
         kind: body.kind,
         concern,
         operationId,
@@ -271,6 +272,15 @@ export function createGate({ store, log, keyring, system }: GateParts): Gate {
     }
     if (first === undefined) throw new GatewayError('log_unavailable', 'an operation without an entry');
     return first;
+  }
+
+  /** Whatever keeps the log from being written, the caller hears that: 503, and nothing was done. */
+  async function appendEntry(tx: Tx, newEntry: NewEntry): Promise<Receipt> {
+    try {
+      return await log.append(tx, newEntry);
+    } catch (cause) {
+      throw cause instanceof GatewayError ? cause : new GatewayError('log_unavailable', undefined, { cause });
+    }
   }
 
   /** So that a person's own list shows the operations on many people that touched them too. */
@@ -359,11 +369,13 @@ export function createGate({ store, log, keyring, system }: GateParts): Gate {
     const suspects = new Set(
       (await changedSince(tx, population.event, request.purpose)).filter((person) => members.has(person)),
     );
-    const inactive = await tx.db
+    // What ends a consent without a consent event: a hold, a signal, time, a notice that asks again.
+    const held = await tx.db
       .select({ id: personTable.id })
       .from(personTable)
-      .where(ne(personTable.status, 'active'));
-    for (const { id } of inactive) if (members.has(id)) suspects.add(id);
+      .where(or(ne(personTable.status, 'active'), isNotNull(personTable.gpcSinceMs)));
+    for (const { id } of [...held, ...(await staleSwitches(tx, request.purpose, now))])
+      if (members.has(id)) suspects.add(id);
     const left: string[] = [];
     for (const person of suspects) {
       const subject = await loadPerson(tx, person, request.purpose);
@@ -479,18 +491,19 @@ export function createGate({ store, log, keyring, system }: GateParts): Gate {
     throw new Refusal('role_not_allowed', id, receipt, { ...request, person: null, grant: null });
   }
 
-  /** What the work needs could not be reserved (a budget is spent, say): recorded as a refusal. */
+  /** What the work needs could not be reserved (a budget is spent, say): recorded as a refusal, anything else as failed. */
   async function refuseToBegin(request: LongRequest, id: string, error: unknown): Promise<never> {
+    const nobody = { ...request, person: null, grant: null };
     if (error instanceof GatewayError && error.status >= 400 && error.status < 500) {
       await store.write((tx) =>
-        append(tx, { ...request, person: null }, id, clock.nowMs(), {
+        append(tx, nobody, id, clock.nowMs(), {
           kind: 'refused',
           outcome: 'refused',
           keyClass: 'evidence',
           payload: { decision: 'refused', reason: error.code },
         }),
       );
-    }
+    } else await recordFailure(nobody, id, error);
     throw error;
   }
 
@@ -505,7 +518,7 @@ export function createGate({ store, log, keyring, system }: GateParts): Gate {
       const begun = await store.write(async (tx) => {
         if ((await leavers(tx, request, population)).length > 0) return undefined;
         const atMs = clock.nowMs();
-        const receipt = await log.append(tx, {
+        const receipt = await appendEntry(tx, {
           kind: 'started',
           concern: {
             kind: 'population',
@@ -580,7 +593,7 @@ export function createGate({ store, log, keyring, system }: GateParts): Gate {
     population: Population | undefined,
   ): Promise<Receipt> {
     const atMs = clock.nowMs();
-    const receipt = await log.append(tx, {
+    const receipt = await appendEntry(tx, {
       kind: state === 'failed' ? 'failed' : state,
       concern: {
         kind: 'population',

@@ -178,7 +178,8 @@ export function decide(request: UseRequest, state: DecisionState, nowMs: number)
     return refuse('not_own_data');
 
   // Aggregates over a population need no grant of one person; every other partner call does.
-  if (request.caller.kind === 'partner' && request.operation !== 'dp-query') {
+  const isAggregate = request.operation === 'dp-query' || request.operation === 'dp-answer';
+  if (request.caller.kind === 'partner' && !isAggregate) {
     if (state.grant === null || !state.grant.live || state.grant.person !== subject?.person)
       return refuse('grant_gone');
     for (const category of request.categories) {

@@ -1,5 +1,5 @@
 // One person's switches: read, turn, fold. State is nothing but the fold of the consent events.
-import { and, asc, desc, eq, gt, inArray, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, gt, inArray, lte, or, sql } from 'drizzle-orm';
 import { query, type Reader, type Tx } from '../store/store.ts';
 import { consentEvent, notice, partner, person as personTable, switchRow } from '../store/tables.ts';
 import type { Extent, PersonState, SwitchState } from './decide.ts';
@@ -138,6 +138,24 @@ export async function changedSince(reader: Reader, event: number, purpose: Purpo
     .from(consentEvent)
     .where(and(gt(consentEvent.number, event), eq(consentEvent.purpose, purpose)));
   return rows.map((row) => row.person);
+}
+
+/** People with an "on" for this purpose that time or a newer notice has ended. */
+export async function staleSwitches(
+  reader: Reader,
+  purpose: Purpose,
+  nowMs: number,
+): Promise<{ id: string }[]> {
+  return reader.db
+    .selectDistinct({ id: switchRow.person })
+    .from(switchRow)
+    .leftJoin(notice, eq(notice.hash, switchRow.noticeHash))
+    .where(
+      and(
+        eq(switchRow.purpose, purpose),
+        or(lte(switchRow.validUntilMs, nowMs), eq(notice.replacedAsksAgain, 1)),
+      ),
+    );
 }
 
 /** Number of the newest consent event; 0 when there is none. */
