@@ -37,6 +37,8 @@ export interface Core {
   readonly operations: OperationParts;
   /** Tells the prover which chain to name; null until one is open. */
   setChain(chain: TrustedChain | null): Promise<void>;
+  /** The chain and contract anchors go to; null before one was opened. */
+  chain(): Promise<TrustedChain | null>;
   close(): Promise<void>;
 }
 
@@ -112,6 +114,7 @@ export async function openCore(config: Config, system: System, options: CoreOpti
     publisher,
     prover,
     operations,
+    chain,
     async setChain(next) {
       trusted = next;
       const value = JSON.stringify(next);

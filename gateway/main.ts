@@ -10,7 +10,7 @@ import { deleteExpired } from './oauth/adapter.ts';
 import { oauthSurface } from './oauth/surface.ts';
 import { expireQuarantine } from './operations/import-data.ts';
 import { createRecommender } from './operations/recommend.ts';
-import { portalSurface } from './portal/surface.ts';
+import { createPortal, portalRoutes } from './portal/surface.ts';
 import { realSystem } from './system.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -65,6 +65,7 @@ async function serve(
 
   const oauth = oauthSurface(core);
   const recommender = createRecommender(operations);
+  const portal = createPortal(core, { recommender, oauth, isDemo: world === 'demo' });
   const app = await buildApp({
     parts: operations,
     recommender,
@@ -77,7 +78,7 @@ async function serve(
     logLevel: 'warn',
     surfaces: [
       oauth.routes,
-      portalSurface(core, { recommender, oauth, isDemo: world === 'demo' }),
+      (scope) => portalRoutes(scope, portal),
       ...(world === 'demo' && isLoopback(config.host) ? [demoSurface(core, oauth)] : []),
     ],
   });

@@ -15,8 +15,8 @@ export type StaffRole = Extract<CallerKind, 'officer' | 'analyst' | 'operator'>;
 export const sessionTtlMs = 12 * 3_600_000;
 const invitationTtlMs = 14 * 86_400_000;
 const tokenTtlMs = 90 * 86_400_000;
-const userNamePattern = /^[\p{L}\p{N}._@+-]{2,64}$/u;
-const passwordLimits = { least: 10, most: 256 };
+const userNamePattern = /^[\p{L}\p{N}._@+-]{3,64}$/u;
+const passwordLimits = { least: 12, most: 256 };
 
 export interface Session {
   readonly kind: 'person' | 'staff';
@@ -24,6 +24,11 @@ export interface Session {
   readonly subject: string;
   readonly role: StaffRole | null;
   readonly csrf: string;
+}
+
+/** A session found again, with the name its owner signs in with. */
+export interface KnownSession extends Session {
+  readonly name: string;
 }
 
 export interface NewSession extends Session {
@@ -108,7 +113,7 @@ export interface Enrolment {
 export async function enrol(parts: OperationParts, enrolment: Enrolment): Promise<Released<NewSession>> {
   const { userName, code } = enrolment;
   if (!userNamePattern.test(userName))
-    throw new GatewayError('malformed_request', 'a name has 2 to 64 letters, digits or . _ @ + -');
+    throw new GatewayError('malformed_request', 'a name has 3 to 64 letters, digits or . _ @ + -');
   if (enrolment.password.length < passwordLimits.least || enrolment.password.length > passwordLimits.most) {
     throw new GatewayError(
       'malformed_request',
@@ -209,14 +214,17 @@ const sessionByHash = query((db) =>
       csrf: session.csrf,
       expiresMs: session.expiresMs,
       role: staff.role,
+      staffName: staff.userName,
+      personName: account.userName,
     })
     .from(session)
     .leftJoin(staff, and(eq(staff.id, session.subject), eq(session.kind, 'staff')))
+    .leftJoin(account, and(eq(account.person, session.subject), eq(session.kind, 'person')))
     .where(eq(session.hash, sql.placeholder('hash'))),
 );
 
 /** The live session of a cookie's token; undefined for anything else. */
-export async function findSession(parts: OperationParts, token: string): Promise<Session | undefined> {
+export async function findSession(parts: OperationParts, token: string): Promise<KnownSession | undefined> {
   const [row] = await parts.read((reader) => reader.run(sessionByHash, { hash: hashSecret(token) }));
   if (row === undefined || row.expiresMs <= parts.system.clock.nowMs()) return undefined;
   return {
@@ -224,6 +232,7 @@ export async function findSession(parts: OperationParts, token: string): Promise
     subject: row.subject,
     role: row.role as StaffRole | null,
     csrf: row.csrf,
+    name: row.staffName ?? row.personName ?? '',
   };
 }
 
@@ -248,7 +257,7 @@ export async function addStaff(
   member: { userName: string; role: StaffRole; password: string },
 ): Promise<Released<string>> {
   if (!userNamePattern.test(member.userName))
-    throw new GatewayError('malformed_request', 'a name has 2 to 64 letters, digits or . _ @ + -');
+    throw new GatewayError('malformed_request', 'a name has 3 to 64 letters, digits or . _ @ + -');
   if (member.password.length < passwordLimits.least) {
     throw new GatewayError('malformed_request', `a password has at least ${passwordLimits.least} characters`);
   }

@@ -119,16 +119,22 @@ export async function askPrivately(
       async start(tx, people, run) {
         await charge(tx, scope, people, cost, parts.config.limits);
         const id = newId(parts.system.random);
-        await tx.db.insert(dpQuery).values({
-          id,
-          caller: `${caller.kind}:${caller.id}`,
-          idempotencyKey: asked.idempotencyKey,
-          requestHash,
-          epsilonMicro: cost,
-          scope,
-          run: run.id,
-          askedMs: parts.system.clock.nowMs(),
-        });
+        const asking = await tx.db
+          .insert(dpQuery)
+          .values({
+            id,
+            caller: `${caller.kind}:${caller.id}`,
+            idempotencyKey: asked.idempotencyKey,
+            requestHash,
+            epsilonMicro: cost,
+            scope,
+            run: run.id,
+            askedMs: parts.system.clock.nowMs(),
+          })
+          .onConflictDoNothing()
+          .returning({ id: dpQuery.id });
+        if (asking.length === 0)
+          throw new GatewayError('conflict', 'a query with this idempotency key is being answered');
         return { id };
       },
       async compute(permits, { id }) {

@@ -1,13 +1,13 @@
 // The log as officers and people see it: list, open, prove. Looking is an operation too.
 import { and, count, desc, eq, gte, lte, type SQL } from 'drizzle-orm';
-import { decodeEntry, entryKinds, type Entry, type EntryKind, type PlainObject } from '../audit/entry.ts';
+import { decodeEntry, entryKinds, type EntryKind } from '../audit/entry.ts';
 import { findEntry, kindName, openPayload } from '../audit/payload.ts';
 import type { Prover } from '../audit/proof.ts';
 import { GatewayError } from '../errors.ts';
 import type { GateRequest, Released } from '../gate.ts';
 import { anchor, checkpoint, entry, partner, person as personTable } from '../store/tables.ts';
 import { ownRequest, staffRequest } from './accounts.ts';
-import { mayDownload } from './own.ts';
+import { mayDownload, type OpenedEntry } from './own.ts';
 import type { OperationParts } from './parts.ts';
 
 export interface EntryFilter {
@@ -25,6 +25,8 @@ export interface EntryLine {
   readonly outcome: string;
   readonly recipient: string | null;
   readonly concern: 'system' | 'person' | 'population';
+  /** Hex; the tag or population key in the leaf. */
+  readonly tag: string | null;
   readonly leafHash: Uint8Array;
   readonly operationId: string;
 }
@@ -55,7 +57,7 @@ export function listEntries(
         kind: entry.kind,
         outcome: entry.outcome,
         recipient: entry.recipient,
-        holder: entry.holder,
+        leaf: entry.leaf,
         leafHash: entry.leafHash,
         operationId: entry.operationId,
       })
@@ -64,32 +66,22 @@ export function listEntries(
       .orderBy(desc(entry.number))
       .limit(entriesPage)
       .offset(offset);
-    const entries = rows.map(({ holder, kind, ...row }) => ({
-      ...row,
-      kind: kindName(kind),
-      concern: holder?.startsWith('person:')
-        ? ('person' as const)
-        : holder?.startsWith('population:')
-          ? ('population' as const)
-          : ('system' as const),
-    }));
+    const entries = rows.map(({ leaf, kind, ...row }) => {
+      const { about } = decodeEntry(leaf);
+      const tag =
+        about.concern === 'person' ? about.tag : about.concern === 'population' ? about.population : null;
+      return {
+        ...row,
+        kind: kindName(kind),
+        concern: about.concern,
+        tag: tag === null ? null : Buffer.from(tag).toString('hex'),
+      };
+    });
     return {
       value: { entries, total: counted?.total ?? 0, offset, pageSize: entriesPage },
       counts: { entries: entries.length },
     };
   });
-}
-
-export interface OpenedEntry {
-  readonly number: number;
-  readonly atMs: number;
-  readonly leafBytes: Uint8Array;
-  readonly leafHash: Uint8Array;
-  readonly leaf: Entry;
-  readonly outcome: string;
-  readonly operationId: string;
-  /** Null once its key is destroyed. */
-  readonly payload: PlainObject | null;
 }
 
 /** An officer reads one entry; whom it concerns sees that in their own list. */
@@ -112,6 +104,7 @@ export function openEntry(
         outcome: row.outcome,
         operationId: row.operationId,
         payload: disclosure?.payload ?? null,
+        isClosed: false,
       },
       keyClass: 'evidence',
       ...touchedBy(row.holder),

@@ -1,7 +1,7 @@
 // What a person sees of themself. Each look is an operation of theirs and leaves an entry.
 import { and, asc, count, desc, eq, gte, inArray, isNull, ne, or, sql, type SQL } from 'drizzle-orm';
-import { kindName, openPayload } from '../audit/payload.ts';
-import type { EntryKind, PlainObject } from '../audit/entry.ts';
+import { findEntry, kindName, openPayload } from '../audit/payload.ts';
+import { decodeEntry, entryKinds, type Entry, type EntryKind, type PlainObject } from '../audit/entry.ts';
 import { decideSwitch, type SwitchAnswer, type SwitchState } from '../consent/decide.ts';
 import { loadPerson } from '../consent/switches.ts';
 import {
@@ -38,6 +38,20 @@ import {
   type Holding,
 } from './rows.ts';
 
+export interface OpenedEntry {
+  readonly number: number;
+  readonly atMs: number;
+  readonly leafBytes: Uint8Array;
+  readonly leafHash: Uint8Array;
+  readonly leaf: Entry;
+  readonly outcome: string;
+  readonly operationId: string;
+  /** Null once its key is destroyed, or when this reader may not see it. */
+  readonly payload: PlainObject | null;
+  /** The payload is there, but not for this reader. */
+  readonly isClosed: boolean;
+}
+
 /** One line of a person's timeline. */
 export interface OwnEntry {
   readonly number: number;
@@ -58,7 +72,7 @@ export interface OwnEntry {
 }
 
 export interface OwnFilter {
-  readonly outcome?: OwnEntry['outcome'];
+  readonly shown?: 'allowed' | 'refused' | 'withheld';
   readonly recipient?: string;
   readonly sinceMs?: number;
   /** Leaves out what the person did themself. */
@@ -72,6 +86,8 @@ export interface Timeline {
   readonly total: number;
   readonly offset: number;
   readonly pageSize: number;
+  /** Everyone who ever received or asked, for the filter. */
+  readonly recipients: readonly string[];
 }
 
 export function viewActivity(
@@ -248,7 +264,39 @@ async function switchMatrix(tx: Reader, person: string, nowMs: number): Promise<
   };
 }
 
+/** One entry about a person, for that person; a population's payload stays closed to its members. */
+export function viewEntry(
+  parts: OperationParts,
+  person: string,
+  number: number,
+): Promise<Released<OpenedEntry>> {
+  const request = ownRequest(person, 'view-own', { about: { view: 'entry', entry: number } });
+  return parts.gate.run(request, async (_permit, tx) => {
+    if (!(await mayDownload(tx, person, number)))
+      throw new GatewayError('not_found', 'there is no such entry about you');
+    const row = await findEntry(tx, number);
+    if (row === undefined) throw new GatewayError('not_found');
+    const isOwn = row.holder === `person:${person}`;
+    const disclosure = isOwn ? await openPayload(parts.keyring, tx, row) : undefined;
+    return {
+      value: {
+        number,
+        atMs: row.atMs,
+        leafBytes: row.leaf,
+        leafHash: row.leafHash,
+        leaf: decodeEntry(row.leaf),
+        outcome: row.outcome,
+        operationId: row.operationId,
+        payload: disclosure?.payload ?? null,
+        isClosed: !isOwn,
+      },
+    };
+  });
+}
+
 export interface OwnPartner {
+  /** Id of the grant. */
+  readonly grant: string;
   readonly partner: string;
   readonly name: string;
   readonly scopes: readonly string[];
@@ -264,6 +312,7 @@ export function viewPartners(parts: OperationParts, person: string): Promise<Rel
     async (_permit, tx) => {
       const rows = await tx.db
         .select({
+          grant: oauthGrant.id,
           partner: oauthGrant.partner,
           name: partner.name,
           scopes: oauthGrant.scopes,
@@ -401,7 +450,11 @@ async function timeline(
 ): Promise<Timeline> {
   const where = and(
     ownEntries(tx, person),
-    filter.outcome === undefined ? undefined : eq(entry.outcome, filter.outcome),
+    filter.shown === undefined
+      ? undefined
+      : filter.shown === 'withheld'
+        ? eq(entry.kind, entryKinds.withheld)
+        : eq(entry.outcome, filter.shown),
     filter.recipient === undefined ? undefined : eq(entry.recipient, filter.recipient),
     filter.sinceMs === undefined ? undefined : gte(entry.atMs, filter.sinceMs),
     filter.othersOnly === true ? byOthers : undefined,
@@ -419,7 +472,17 @@ async function timeline(
     const disclosure = await openPayload(parts.keyring, tx, row);
     entries.push(ownEntry(row, disclosure?.payload ?? {}));
   }
-  return { entries, total: counted?.total ?? 0, offset, pageSize: limit };
+  const recipients = await tx.db
+    .selectDistinct({ id: entry.recipient })
+    .from(entry)
+    .where(ownEntries(tx, person));
+  return {
+    entries,
+    total: counted?.total ?? 0,
+    offset,
+    pageSize: limit,
+    recipients: recipients.flatMap(({ id }) => id ?? []).sort(),
+  };
 }
 
 function ownEntry(row: typeof entry.$inferSelect, payload: PlainObject): OwnEntry {

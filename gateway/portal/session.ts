@@ -3,12 +3,18 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import type {} from '@fastify/cookie';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors.ts';
-import { findSession, sessionTtlMs, type NewSession, type Session } from '../operations/accounts.ts';
+import {
+  findSession,
+  sessionTtlMs,
+  type KnownSession,
+  type NewSession,
+  type Session,
+} from '../operations/accounts.ts';
 import type { OperationParts } from '../operations/parts.ts';
 
 export interface Sessions {
   /** The live session behind a request's cookie. */
-  find(request: FastifyRequest): Promise<Session | undefined>;
+  find(request: FastifyRequest): Promise<KnownSession | undefined>;
   /** The secret of the cookie, for signing out. */
   tokenOf(request: FastifyRequest): string | undefined;
   begin(reply: FastifyReply, session: NewSession): void;
@@ -26,7 +32,7 @@ const visitorCookie = 'assent_visitor';
 export function createSessions(parts: OperationParts, key: Uint8Array): Sessions {
   const isSecure = parts.config.publicUrl.startsWith('https:');
   const options = { path: '/', httpOnly: true, sameSite: 'lax', secure: isSecure } as const;
-  const found = new WeakMap<FastifyRequest, Promise<Session | undefined>>();
+  const found = new WeakMap<FastifyRequest, Promise<KnownSession | undefined>>();
 
   const visitorToken = (visitor: string): string =>
     createHmac('sha256', key).update(`assent/v1/visitor-form\0${visitor}`).digest('base64url');

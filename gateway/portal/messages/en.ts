@@ -527,7 +527,7 @@ export const en = {
     to: 'To',
     about: 'About',
     aboutPerson: 'one person',
-    aboutPopulation: (n: number, shown: Html) => count(n, shown, 'person', 'people'),
+    aboutPopulation: 'Many people',
     none: 'Nothing matches.',
     checkpoints: 'Checkpoints',
     checkpointsLead: 'Signed summaries of the whole log. Each contains all before it.',
@@ -683,6 +683,11 @@ export const en = {
     print: 'Print this report',
     error: 'The files could not be read: {message}',
     times: 'Checked at',
+  },
+
+  notice: {
+    title: 'The notice as it was shown',
+    version: 'Version',
   },
 
   problem: {

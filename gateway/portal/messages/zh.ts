@@ -502,7 +502,7 @@ export const zh: Messages = {
     to: '截止',
     about: '涉及',
     aboutPerson: '一人',
-    aboutPopulation: (_n, shown) => html`${shown} 人`,
+    aboutPopulation: '多人',
     none: '没有符合条件的条目。',
     checkpoints: '签名摘要',
     checkpointsLead: '对整个日志的签名摘要，每一份都包含之前的全部内容。',
@@ -645,6 +645,11 @@ export const zh: Messages = {
     print: '打印本报告',
     error: '无法读取文件：{message}',
     times: '验证时间',
+  },
+
+  notice: {
+    title: '您看到的告知文本',
+    version: '版本',
   },
 
   problem: {

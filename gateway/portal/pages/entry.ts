@@ -21,7 +21,8 @@ export interface LeafView {
   readonly commitment: string;
   readonly startedIndex: number | null;
   readonly person: { readonly tag: string; readonly sequence: number } | null;
-  readonly population: { readonly key: string; readonly count: number } | null;
+  /** How many people is hidden in the cohort commitment. */
+  readonly population: { readonly key: string; readonly cohort: string } | null;
   readonly leafHash: string;
 }
 
@@ -142,10 +143,7 @@ function leaf(model: EntryModel, ctx: PageContext): Html {
     [fields.commitment, wholeHash(view.commitment)],
     [fields.tag, view.person && wholeHash(view.person.tag)],
     [fields.sequence, view.person && number(view.person.sequence, ctx)],
-    [
-      fields.population,
-      view.population && html`${wholeHash(view.population.key)} (${number(view.population.count, ctx)})`,
-    ],
+    [fields.population, view.population && wholeHash(view.population.key)],
     [
       fields.reference,
       view.startedIndex !== null &&

@@ -19,7 +19,7 @@ export interface EntryLine {
   readonly about:
     | { readonly concern: 'system' }
     | { readonly concern: 'person'; readonly tag: string }
-    | { readonly concern: 'population'; readonly count: number };
+    | { readonly concern: 'population'; readonly key: string };
   readonly evidence: Evidence;
 }
 
@@ -107,6 +107,6 @@ function about(line: EntryLine, ctx: PageContext): Html | string {
     case 'person':
       return html`${m.aboutPerson} ${hash(line.about.tag)}`;
     case 'population':
-      return m.aboutPopulation(line.about.count, number(line.about.count, ctx));
+      return html`${m.aboutPopulation} ${hash(line.about.key)}`;
   }
 }
