@@ -108,7 +108,7 @@ describe('an allowed use', () => {
         leafHash: released.receipt.leafHash,
         root: head?.root ?? new Uint8Array(),
         path: tree.inclusionPath(released.receipt.number, head?.size ?? 0),
-      } as never),
+      }),
     ).toBe(true);
   });
 
