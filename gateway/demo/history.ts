@@ -23,6 +23,7 @@ import {
   identifyByGrant,
   keepRefreshToken,
   registerDemoPartner,
+  registerTerminalPartner,
 } from './partner.ts';
 import { firstRows, inventConsents, namedPeople, shopSource, weekRows, type NoticeHashes } from './people.ts';
 
@@ -85,6 +86,9 @@ export function planHistory(startMs: number): readonly Action[] {
   add(at(0, 1), 'consents collected before come in', migrateConsents, true);
   add(at(0, 2), 'a partner is registered', async ({ parts }) =>
     registerDemoPartner(parts, await staffId(parts, 'operator')),
+  );
+  add(at(0, 2.05), 'its terminal is registered', async ({ parts }) =>
+    registerTerminalPartner(parts, await staffId(parts, 'operator')),
   );
   for (const day of [0, 7, 14, 21, 28]) {
     if (day > 0) add(at(day, 3), 'a week of browsing comes in', (stage) => importWeek(stage, at(day, 3)));

@@ -8,7 +8,7 @@ import type { Notice } from '../consent/notices.ts';
 import { turnSwitch } from '../consent/switches.ts';
 import { parseScope } from '../consent/vocabulary.ts';
 import { GatewayError } from '../errors.ts';
-import { registerPartner } from '../oauth/partners.ts';
+import { registerPartner, type NewPartner } from '../oauth/partners.ts';
 import { lifetimesSeconds, resourceOf } from '../oauth/provider.ts';
 import { recordHash } from '../oauth/record.ts';
 import { staffRequest } from '../operations/accounts.ts';
@@ -26,6 +26,14 @@ export const demoPartner = {
   scopes: ['browsing.recommendation:read', 'transactions.marketing:read', 'location.marketing:read'],
 } as const;
 
+/** The same app without a page of its own: `assent demo-partner` runs it in a terminal. */
+export const terminalPartner = {
+  id: 'reading-corner-terminal',
+  name: '书角终端 Reading Corner Terminal',
+  redirectUri: 'http://127.0.0.1:8484/callback',
+  scopes: ['browsing.recommendation:read'],
+} as const;
+
 export const callbackPath = '/demo/partner/callback';
 
 export function callbackUrl(config: Pick<Config, 'publicUrl'>): string {
@@ -33,7 +41,7 @@ export function callbackUrl(config: Pick<Config, 'publicUrl'>): string {
 }
 
 /** What the partner keeps on its own side; here they lie beside the gateway's keys because both are one process. */
-type Kept = 'demo-partner.secret' | 'demo-partner.refresh';
+type Kept = 'demo-partner.secret' | 'demo-partner.refresh' | 'demo-partner-terminal.secret';
 
 export function readKept(config: Pick<Config, 'home'>, name: Kept): string | undefined {
   try {
@@ -57,18 +65,42 @@ export function keep(config: Pick<Config, 'home'>, name: Kept, secret: string): 
   renameSync(`${path}.new`, path);
 }
 
-/** The operator registers the partner; its secret is on disk before the registration is. */
-export async function registerDemoPartner(parts: OperationParts, operator: string): Promise<void> {
+/** The operator registers the partner that has a page here. */
+export function registerDemoPartner(parts: OperationParts, operator: string): Promise<void> {
   const { id, name, company, contact, scopes } = demoPartner;
-  const request = staffRequest({ kind: 'operator', id: operator }, 'administer', { partner: id, scopes });
+  const redirectUris = [callbackUrl(parts.config)];
+  return register(
+    parts,
+    operator,
+    { id, name, company, contact, scopes, redirectUris },
+    'demo-partner.secret',
+  );
+}
+
+export function registerTerminalPartner(parts: OperationParts, operator: string): Promise<void> {
+  const { id, name, redirectUri, scopes } = terminalPartner;
+  const { company, contact } = demoPartner;
+  const order = { id, name, company, contact, scopes, redirectUris: [redirectUri] };
+  return register(parts, operator, order, 'demo-partner-terminal.secret');
+}
+
+/** The secret is on disk before the registration is. */
+async function register(
+  parts: OperationParts,
+  operator: string,
+  partner: NewPartner,
+  secretFile: Kept,
+): Promise<void> {
+  const about = { partner: partner.id, scopes: partner.scopes };
+  const request = staffRequest({ kind: 'operator', id: operator }, 'administer', about);
   await parts.gate.run(request, async (_permit, tx) => {
     const { clientSecret } = await registerPartner(
       tx,
-      { id, name, company, contact, scopes, redirectUris: [callbackUrl(parts.config)] },
+      partner,
       parts.system.random,
       parts.system.clock.nowMs(),
     );
-    keep(parts.config, 'demo-partner.secret', clientSecret);
+    keep(parts.config, secretFile, clientSecret);
     return { value: undefined, kind: 'configured', keyClass: 'evidence' };
   });
 }

@@ -1,10 +1,13 @@
 import { createServer } from 'node:net';
+import { createInterface } from 'node:readline';
+import { PassThrough } from 'node:stream';
 import cookie from '@fastify/cookie';
 import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildApp } from '../../gateway/app.ts';
 import type { Core } from '../../gateway/compose.ts';
 import { personId } from '../../gateway/demo/history.ts';
+import { runDemoPartner } from '../../gateway/demo/partner-client.ts';
 import { readKept } from '../../gateway/demo/partner.ts';
 import { namedPeople } from '../../gateway/demo/people.ts';
 import { demoSurface } from '../../gateway/demo/routes.ts';
@@ -314,5 +317,62 @@ describe('the partner beside the switch', () => {
   it('refuses forms without the session’s token', async () => {
     expect((await browser.post('/demo/partner', { do: 'ask', _csrf: 'wrong' })).status).toBe(403);
     expect((await act('whatever')).status).toBe(400);
+  });
+});
+
+describe('the partner in a terminal', () => {
+  const lin = new Browser();
+  const said: string[] = [];
+  const typed = new PassThrough();
+  const heard = async (pattern: RegExp): Promise<string> => {
+    await expect.poll(() => said.some((line) => pattern.test(line)), { timeout: 10_000 }).toBe(true);
+    return said.find((line) => pattern.test(line)) ?? '';
+  };
+  const run = (lines = createInterface({ input: typed })): Promise<number> =>
+    runDemoPartner({ home: home.path, url: base, say: (line) => said.push(line), lines });
+  const answer = async (choice: Record<string, string>): Promise<void> => {
+    const url = link(await heard(/oidc\/auth/), /(http\S+oidc\S+)/);
+    const page = await lin.follow(url);
+    const view = JSON.parse(page.text) as { action: string; notice: { version: string } };
+    const session = await findSession(core.operations, lin.cookies.get('assent_session') ?? '');
+    const fields = { _csrf: session?.csrf ?? '', notice: view.notice.version, ...choice };
+    const next = await lin.post(view.action, fields);
+    expect((await lin.follow(link(next.text, /content="0;url=([^"]+)"/))).text).toContain(
+      'Go back to the terminal',
+    );
+  };
+
+  it('asks her, gets rows, and is refused and revoked like any other', async () => {
+    await lin.get('/demo/partner');
+    const ended = run();
+    await answer({ answer: 'allow', scope: 'browsing.recommendation:read' });
+    await heard(/^200 · \d+ rows · entry \d+/);
+    const recipient = 'partner:reading-corner-terminal';
+    const change = { category: 'browsing', purpose: 'recommendation', recipient, noticeHash: null } as const;
+    await setSwitches(core.operations, person, [{ ...change, action: 'off' }]);
+    typed.write('\n');
+    await heard(/^403 · consent_required · decision [0-9a-f]{32}/);
+    await core.store.write((tx) =>
+      revokeGrants(tx, person, 'reading-corner-terminal', core.system.clock.nowMs()),
+    );
+    typed.write('\n');
+    await heard(/^401 · invalid_token/);
+    typed.end();
+    expect(await ended).toBe(0);
+  });
+
+  it('goes away when she says no', async () => {
+    said.length = 0;
+    const ended = run();
+    await answer({ answer: 'deny' });
+    expect(await ended).toBe(1);
+    expect(said.at(-1)).toBe('not allowed: access_denied');
+  });
+
+  it('says what is wrong with a folder, an address or a gateway that is not there', async () => {
+    const say = (): void => undefined;
+    expect(await runDemoPartner({ home: '/nowhere', url: base, say })).toBe(2);
+    expect(await runDemoPartner({ home: home.path, url: 'https://example.com', say })).toBe(2);
+    expect(await runDemoPartner({ home: home.path, url: 'http://127.0.0.1:9', say })).toBe(2);
   });
 });
