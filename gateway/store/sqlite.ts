@@ -53,6 +53,8 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
   const counted = { batches: 0, works: 0, largestBatch: 0 };
   let running = false;
   let closed = false;
+  /** Set by the first failed sync; what was executed behind it is never synced again. */
+  let fatal: { readonly cause: unknown } | undefined;
   let syncing: Promise<void> = Promise.resolve();
 
   async function runBatches(): Promise<void> {
@@ -100,11 +102,15 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
 
   async function release(batch: Waiting[], outcomes: Outcome[]): Promise<void> {
     try {
+      if (fatal !== undefined) throw fatal.cause;
       await walSync.sync();
     } catch (cause) {
       // After a failed fdatasync the kernel may have dropped the pages: a retry could lie (fsyncgate, 2018).
       closed = true;
-      options.onFatal(cause);
+      if (fatal === undefined) {
+        fatal = { cause };
+        options.onFatal(cause);
+      }
       for (const { reject } of batch) reject(new GatewayError('store_unavailable', undefined, { cause }));
       return;
     }
