@@ -148,7 +148,7 @@ describe('the demo world of a first start', () => {
     expect(partner?.refused).toBe(await direct('refused'));
     expect(partner?.allowed).toBeGreaterThanOrEqual(3);
     expect(partner?.refused).toBeGreaterThanOrEqual(3);
-    const { entries } = (await viewActivity(core.operations, lin, { outcome: 'refused' }, 0)).value;
+    const { entries } = (await viewActivity(core.operations, lin, { shown: 'refused' }, 0)).value;
     expect(new Set(entries.map(({ reason }) => reason))).toEqual(
       new Set(['switch_off', 'scope_not_granted']),
     );

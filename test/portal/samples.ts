@@ -678,7 +678,7 @@ export const samples: readonly Sample[] = [
               atMs: nowMs - day,
               kind: 'released',
               outcome: 'allowed',
-              about: { concern: 'population', count: 241 },
+              about: { concern: 'population', key: 'c4'.repeat(32) },
               evidence: anchored,
             },
             {
