@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { asc } from 'drizzle-orm';
@@ -34,6 +35,7 @@ async function runAndKill(folder: string, afterMs: number, from: string, more: s
   const running = spawn(process.execPath, [child, folder, '8', ...more], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  const ended = once(running, 'exit');
   let complaint = '';
   running.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()));
   let timer: NodeJS.Timeout | undefined;
@@ -46,6 +48,7 @@ async function runAndKill(folder: string, afterMs: number, from: string, more: s
     if (anchored !== null) said.anchored.set(Number(anchored[1]), String(anchored[2]));
     if (one !== null) said.entries.set(Number(one[1]), String(one[2]));
   }
+  await ended;
   // It must have been killed, not have ended.
   expect([running.signalCode, complaint]).toEqual(['SIGKILL', '']);
   return said;
