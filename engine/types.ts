@@ -72,6 +72,8 @@ export interface RejectedRow {
   readonly code: RejectionCode;
   /** The row as it came, at most 1,024 characters. */
   readonly raw: string;
+  /** The person it names, where that much could be read: so that erasing them finds it. */
+  readonly person?: string;
 }
 
 export type RejectionCode =

@@ -1,5 +1,6 @@
 // Opens the parts in order and closes them again. `main` adds the network, `cli` runs single operations.
 import { mkdirSync } from 'node:fs';
+import { eq } from 'drizzle-orm';
 import { join } from 'node:path';
 import { createKeyring, type Keyring } from './audit/keys.ts';
 import { openLog, type Log } from './audit/log.ts';
@@ -12,6 +13,7 @@ import { addressOfKey, deployAnchor, openEvmChain } from './chain/evm.ts';
 import { openLocalChain, type LocalChain } from './chain/local.ts';
 import type { Config } from './config.ts';
 import { ensureNotices } from './consent/notices.ts';
+import { GatewayError } from './errors.ts';
 import { createGate, type Gate } from './gate.ts';
 import { loadKeys, type Keys } from './key-files.ts';
 import type { OperationParts } from './operations/parts.ts';
@@ -50,10 +52,10 @@ export interface CoreOptions extends Partial<SqliteOptions> {
 export const databaseFile = 'assent.sqlite';
 
 /** @throws GatewayError `log_fork` naming the entry that is missing or changed */
-export async function openCore(config: Config, system: System, options: CoreOptions = {}): Promise<Core> {
-  mkdirSync(config.home, { recursive: true, mode: 0o700 });
-  const keys = loadKeys(join(config.home, 'keys'), system.random);
-  const store = openSqlite(join(config.home, databaseFile), {
+export async function openCore(given: Config, system: System, options: CoreOptions = {}): Promise<Core> {
+  mkdirSync(given.home, { recursive: true, mode: 0o700 });
+  const keys = loadKeys(join(given.home, 'keys'), system.random);
+  const store = openSqlite(join(given.home, databaseFile), {
     onFatal: (cause) => {
       // Durability can no longer be promised. Nothing that waits may be answered, so the process ends here.
       process.stderr.write(
@@ -64,6 +66,7 @@ export async function openCore(config: Config, system: System, options: CoreOpti
     ...options,
   });
   migrateSqlite(store.raw, join(projectRoot, 'migrations', 'sqlite'));
+  const config = Object.freeze({ ...given, origin: await fixedOrigin(store, given) });
   const keyring = createKeyring(keys['wrapping.key'], system.random);
   const log = await openLog(store, keyring);
   const logSigner = createSigner(config.origin, keys['log.key']);
@@ -127,6 +130,27 @@ export async function openCore(config: Config, system: System, options: CoreOpti
     },
     close: () => store.close(),
   };
+}
+
+/**
+ * The log keeps the name it got on its first start, whatever port a later start or the CLI uses.
+ * @throws GatewayError `config_invalid` when another name is asked for by configuration
+ */
+async function fixedOrigin(store: Store, config: Config): Promise<string> {
+  const rows = await store.read((reader) =>
+    reader.db.select().from(setting).where(eq(setting.name, 'origin')),
+  );
+  const stored = rows[0]?.value;
+  if (stored === undefined) {
+    await store.write(async (tx) => {
+      await tx.db.insert(setting).values({ name: 'origin', value: config.origin });
+    });
+    return config.origin;
+  }
+  if (config.originIsChosen && stored !== config.origin) {
+    throw new GatewayError('config_invalid', `this log is named ${stored}; ASSENT_ORIGIN cannot rename it`);
+  }
+  return stored;
 }
 
 export interface OpenChain {

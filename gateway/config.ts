@@ -12,6 +12,8 @@ export interface Config {
   readonly publicUrl: string;
   /** Name of the log in checkpoints (C2SP: a schema-less URL). */
   readonly origin: string;
+  /** Whether the name was given, not made from the public URL. */
+  readonly originIsChosen: boolean;
   /** JSON-RPC URL of an EVM chain; undefined: the local Hardhat chain. */
   readonly chainUrl: string | undefined;
   /** Port of the local chain's JSON-RPC server on loopback; 0: any free one. */
@@ -108,6 +110,7 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
     port,
     publicUrl,
     origin: text('ASSENT_ORIGIN') ?? `${publicHost}/log`,
+    originIsChosen: text('ASSENT_ORIGIN') !== undefined,
     chainUrl,
     chainPort,
     chainContract,

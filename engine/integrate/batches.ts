@@ -54,8 +54,15 @@ export async function* inBatches(blocks: AsyncIterable<readonly ReadRow[]>): Asy
 }
 
 /** A row for the quarantine, with as much of it as may be kept. */
-export function reject(source: string, line: number, code: RejectionCode, raw: string): ReadRow {
-  return { kind: 'rejected', row: { source, line, code, raw: raw.slice(0, MAX_RAW_LENGTH) } };
+export function reject(
+  source: string,
+  line: number,
+  code: RejectionCode,
+  raw: string,
+  person?: string,
+): ReadRow {
+  const named = person === undefined || person === '' || person.length > 256 ? {} : { person };
+  return { kind: 'rejected', row: { source, line, code, raw: raw.slice(0, MAX_RAW_LENGTH), ...named } };
 }
 
 function emptyBatch() {

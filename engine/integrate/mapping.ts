@@ -75,7 +75,8 @@ export function mapRecord(
   line: number,
   raw: string,
 ): ReadRow {
-  const fail = (code: Parameters<typeof reject>[2]) => reject(source, line, code, raw);
+  const named = mapping.rows === 'items' ? undefined : field(mapping.person)?.trim();
+  const fail = (code: Parameters<typeof reject>[2]) => reject(source, line, code, raw, named);
   // No field is longer than the row it is in, so most rows need no look at each.
   const isLong = (column: string) => (field(column)?.length ?? 0) > MAX_VALUE_LENGTH;
   if (raw.length > MAX_VALUE_LENGTH && columnsOf(mapping).some(isLong)) return fail('value_too_long');

@@ -92,7 +92,8 @@ async function* recordsOf(lines: AsyncIterable<Line>, separator: string, source:
       : isWide
         ? undefined
         : 'wrong_field_count';
-    const fail = (code: FailedAs): ReadRow => reject(source, line.number, always ?? code, line.text);
+    const named = source === 'u.item' ? undefined : split[0];
+    const fail = (code: FailedAs): ReadRow => reject(source, line.number, always ?? code, line.text, named);
     // Empty fields make every reader call `fail`, whose code is then the one found here.
     yield { line, fields: isWide ? split : Array.from({ length: width }, () => ''), fail };
   }

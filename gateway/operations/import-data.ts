@@ -2,7 +2,7 @@
 //
 // Two passes: the first reads everything and writes nothing, so that a file of the wrong form or encoding changes
 // nothing at all; the second writes pages of rows, each one operation with its own entry.
-import { eq, inArray, lt, sql } from 'drizzle-orm';
+import { eq, lt, sql } from 'drizzle-orm';
 import { EngineError, type RejectedRow, type RowBatch } from '../../engine/index.ts';
 import { GatewayError } from '../errors.ts';
 import { query, type Tx } from '../store/store.ts';
@@ -200,7 +200,7 @@ async function loadPage(parts: OperationParts, order: ImportOrder, sourceId: str
         .values({ person: people.ids.get(row.person) ?? '', name: row.name, ...values })
         .onConflictDoUpdate({ target: [attribute.person, attribute.name], set: values });
     }
-    await keepRejected(parts, tx, sourceId, batch.rejected, nowMs);
+    await keepRejected(parts, tx, order.source, sourceId, batch.rejected, nowMs);
     const counts = {
       people: people.made,
       items: batch.items.length,
@@ -259,6 +259,7 @@ async function ensurePeople(
 async function keepRejected(
   parts: OperationParts,
   tx: Tx,
+  sourceName: string,
   sourceId: string,
   rows: readonly RejectedRow[],
   nowMs: number,
@@ -272,6 +273,7 @@ async function keepRejected(
       source: sourceId,
       line: row.line,
       code: row.code,
+      person: row.person === undefined ? null : await personNamed(tx, `${sourceName}:${row.person}`),
       nonce: Buffer.from(nonce),
       raw: Buffer.from(sealed),
       expiresMs: nowMs + quarantineTtlMs,
@@ -279,15 +281,6 @@ async function keepRejected(
   }
 }
 
-/** People an operation is about, by their references; those that do not exist are left out. */
-export async function idsOf(tx: Pick<Tx, 'db'>, references: readonly string[]): Promise<Map<string, string>> {
-  const found = new Map<string, string>();
-  for (let at = 0; at < references.length; at += 500) {
-    const rows = await tx.db
-      .select({ id: personTable.id, reference: personTable.reference })
-      .from(personTable)
-      .where(inArray(personTable.reference, references.slice(at, at + 500)));
-    for (const { id, reference } of rows) found.set(reference ?? '', id);
-  }
-  return found;
+async function personNamed(tx: Tx, reference: string): Promise<string | null> {
+  return (await tx.run(personByReference, { reference }))[0]?.id ?? null;
 }

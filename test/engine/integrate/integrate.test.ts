@@ -59,21 +59,23 @@ describe('CSV', () => {
   it.each([
     ['2024-01-02,s1,c1', 'wrong_field_count'],
     ['2024-01-02,s1,c1,2,3', 'wrong_field_count'],
-    ['2024-01-02,,c1,2', 'missing_value'],
+    ['2024-01-02,,c1,2', 'missing_value', 'c1'],
     ['2024-01-02,s1, ,2', 'missing_value'],
-    ['2024-02-30,s1,c1,2', 'invalid_time'],
-    ['yesterday,s1,c1,2', 'invalid_time'],
-    ['2024-01-02,s1,c1,two', 'invalid_number'],
-    ['2024-01-02,s1,c1,', 'invalid_number'],
+    ['2024-02-30,s1,c1,2', 'invalid_time', 'c1'],
+    ['yesterday,s1,c1,2', 'invalid_time', 'c1'],
+    ['2024-01-02,s1,c1,two', 'invalid_number', 'c1'],
+    ['2024-01-02,s1,c1,', 'invalid_number', 'c1'],
     ['2024-01-02,s1,"c"1,2', 'invalid_quoting'],
     ['2024-01-02,s1,"c1,2', 'invalid_quoting'],
     [`2024-01-02,s1,${'c'.repeat(257)},2`, 'value_too_long'],
     [`2024-01-02,s1,${'c'.repeat(70_000)},2`, 'line_too_long'],
-  ])('keeps the bad row %.40s as %s, and the good rows around it', async (row, code) => {
+  ])('keeps the bad row %.40s as %s, and the good rows around it', async (row, code, person?: string) => {
     const line = '2024-01-02 03:04,s1,c1,2';
     const result = await read(csv, `${header}\n${line}\n${row}\n${line}\n`);
     expect(result.events).toEqual([good, good]);
-    expect(result.rejected).toEqual([{ source: 'till', line: 3, code, raw: row.slice(0, 1024) }]);
+    expect(result.rejected).toEqual([
+      { source: 'till', line: 3, code, raw: row.slice(0, 1024), ...(person === undefined ? {} : { person }) },
+    ]);
   });
 
   it('reads quoted separators, quotes and line ends', async () => {
@@ -170,12 +172,14 @@ describe('NDJSON', () => {
     ['[1]', 'invalid_json'],
     ['null', 'invalid_json'],
     ['{"CustomerID":{"a":1},"StockCode":"s1","InvoiceDate":"2024-01-02"}', 'missing_value'],
-    ['{"CustomerID":"c1","StockCode":"s1","InvoiceDate":"soon"}', 'invalid_time'],
+    ['{"CustomerID":"c1","StockCode":"s1","InvoiceDate":"soon"}', 'invalid_time', 'c1'],
     ['{"__proto__":{"CustomerID":"c1"},"StockCode":"s1","InvoiceDate":"2024-01-02"}', 'missing_value'],
-  ])('keeps the bad line %s as %s', async (bad, code) => {
+  ])('keeps the bad line %s as %s', async (bad, code, person?: string) => {
     const result = await read(ndjson, `${line}\n${bad}\n${line}\n`);
     expect(result.events).toHaveLength(2);
-    expect(result.rejected).toEqual([{ source: 'web', line: 2, code, raw: bad }]);
+    expect(result.rejected).toEqual([
+      { source: 'web', line: 2, code, raw: bad, ...(person === undefined ? {} : { person }) },
+    ]);
   });
 
   it('a mapping that fits nothing is told with the names found', async () => {
