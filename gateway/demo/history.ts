@@ -4,7 +4,7 @@ import type { Provider } from 'oidc-provider';
 import type { Category, Purpose } from '../consent/vocabulary.ts';
 import { currentNotice, type NoticeLanguage } from '../consent/notices.ts';
 import { Refusal } from '../gate.ts';
-import { addStaff, openStaffSession, signInPerson } from '../operations/accounts.ts';
+import { addStaff, enrol, invite, openStaffSession, signInPerson } from '../operations/accounts.ts';
 import { askPrivately } from '../operations/dp-query.ts';
 import { listEntries, openEntry } from '../operations/entries.ts';
 import { importConsents } from '../operations/import-consents.ts';
@@ -15,7 +15,14 @@ import { readData } from '../operations/read-data.ts';
 import { createRecommender, type Recommender } from '../operations/recommend.ts';
 import { setSwitches, type SwitchChange } from '../operations/set-switch.ts';
 import { trainRecommender } from '../operations/train-recommender.ts';
-import { consentEvent, entry, person as personTable, run as runTable, staff } from '../store/tables.ts';
+import {
+  account,
+  consentEvent,
+  entry,
+  person as personTable,
+  run as runTable,
+  staff,
+} from '../store/tables.ts';
 import { newId } from '../system.ts';
 import {
   allowPartner,
@@ -44,9 +51,9 @@ export interface Action {
 }
 
 export const staffMembers = {
-  operator: { userName: 'He-Ping', name: { en: 'He Ping', zh: '何平' } },
-  officer: { userName: 'Chen-Wei', name: { en: 'Chen Wei', zh: '陈薇' } },
-  analyst: { userName: 'Sam-Field', name: { en: 'Sam Field', zh: 'Sam Field' } },
+  operator: { userName: 'He.Ping', name: { en: 'He Ping', zh: '何平' } },
+  officer: { userName: 'Chen.Wei', name: { en: 'Chen Wei', zh: '陈薇' } },
+  analyst: { userName: 'Sam.Field', name: { en: 'Sam Field', zh: 'Sam Field' } },
 } as const;
 
 export const historyDays = 30;
@@ -110,9 +117,7 @@ function addPeople(add: Add, at: At): void {
     add(at(day, hour), `${who} turns ${change.category} for ${change.purpose} ${change.action}`, (stage) =>
       turn(stage, who, language, change),
     );
-  add(at(1, 9), 'Lin Xiao signs in', async ({ parts }) =>
-    signInPerson(parts, await personId(parts, lin.reference)),
-  );
+  add(at(1, 9), 'Lin Xiao enrols', (stage) => join(stage, 'lin'), true);
   add(at(1, 9.1), 'Lin Xiao looks', async ({ parts }) =>
     viewHome(parts, await personId(parts, lin.reference)),
   );
@@ -137,9 +142,7 @@ function addPeople(add: Add, at: At): void {
     ]);
     await keepRefreshToken(stage.parts.config, stage.provider, person, grantId, granted);
   });
-  add(at(3, 18), 'Maya Ortiz signs in', async ({ parts }) =>
-    signInPerson(parts, await personId(parts, maya.reference)),
-  );
+  add(at(3, 18), 'Maya Ortiz enrols', (stage) => join(stage, 'maya'), true);
   for (const category of ['transactions', 'location', 'browsing'] as const) {
     const hour = 18.1 + ['transactions', 'location', 'browsing'].indexOf(category) * 0.05;
     switchAt(3, hour, maya.reference, 'en', {
@@ -180,6 +183,9 @@ function addPeople(add: Add, at: At): void {
   }
   const partnerSwitch = { ...reads, recipient: `partner:${demoPartner.id}` };
   switchAt(24, 19, lin.reference, 'zh', { ...partnerSwitch, action: 'off' });
+  add(at(26, 19.9), 'Lin Xiao signs in', async ({ parts }) =>
+    signInPerson(parts, await personId(parts, lin.reference)),
+  );
   add(at(26, 20), 'Lin Xiao looks at what was done', async ({ parts }) =>
     viewActivity(parts, await personId(parts, lin.reference), {}, 0),
   );
@@ -247,6 +253,18 @@ export async function personId(parts: Pick<OperationParts, 'read'>, reference: s
 function found(id: string | undefined, who: string): string {
   if (id === undefined) throw new Error(`the demo world has no ${who}`);
   return id;
+}
+
+/** The shop invites a customer, who enrols: from then on they have a name to sign in with. */
+async function join({ parts }: Stage, who: keyof typeof namedPeople): Promise<void> {
+  const { reference, userName } = namedPeople[who];
+  const person = await personId(parts, reference);
+  const known = await parts.read((reader) =>
+    reader.db.select({ person: account.person }).from(account).where(eq(account.person, person)),
+  );
+  if (known.length > 0) return;
+  const { value: code } = await invite(parts, await staffId(parts, 'operator'), reference);
+  await enrol(parts, { code, userName, password: unknowable(parts) });
 }
 
 /** Those whose consents came in before a crash are left out, so that nobody's come in twice. */

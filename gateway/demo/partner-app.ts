@@ -7,6 +7,8 @@ import type { PartnerAnswer } from '../portal/pages/demo-partner.ts';
 import type { Clock } from '../system.ts';
 import { callbackPath, callbackUrl, demoPartner, keep, readKept } from './partner.ts';
 
+/** The partner's own link that leads the person to what the gateway calls `ask_again`, with a fresh code challenge. */
+export const connectPath = '/demo/partner/connect';
 /** The request it makes, without the token. */
 export const requestLine = 'GET /v1/data/browsing?purpose=recommendation';
 const requestPath = '/v1/data/browsing?purpose=recommendation';
@@ -136,7 +138,7 @@ export function createPartnerApp(config: Config, clock: Clock): PartnerApp {
         const accessToken = await token();
         if (accessToken === undefined) return undefined;
         const response = await call(accessToken);
-        if (response.status !== 401) return readAnswer(response, authorizationUrl);
+        if (response.status !== 401) return readAnswer(response, `${config.publicUrl}${connectPath}`);
         // The person revoked it, or it ran out early: one try with the refresh token, which went with it if revoked.
         held = undefined;
       }
@@ -165,7 +167,7 @@ interface Body {
   readonly leaf_hash?: string;
 }
 
-async function readAnswer(response: Response, askUrl: () => Promise<string>): Promise<PartnerAnswer> {
+async function readAnswer(response: Response, askUrl: string): Promise<PartnerAnswer> {
   const text = await response.text();
   const body = JSON.parse(text) as Body;
   const index = Number(response.headers.get('assent-entry') ?? body.entry ?? 0);
@@ -191,7 +193,7 @@ async function readAnswer(response: Response, askUrl: () => Promise<string>): Pr
     decisionId: response.headers.get('assent-decision') ?? body.decision ?? '',
     index,
     leafHash,
-    askUrl: await askUrl(),
+    askUrl,
     body: JSON.stringify(body, null, 2),
   };
 }

@@ -18,8 +18,15 @@ export const namedPeople = {
     reference: 'shop:lin-xiao',
     name: { en: 'Lin Xiao', zh: '林晓' },
     stored: '林晓 Lin Xiao',
+    userName: 'Lin.Xiao',
   },
-  maya: { key: 'maya-ortiz', reference: 'shop:maya-ortiz', name: 'Maya Ortiz', stored: 'Maya Ortiz' },
+  maya: {
+    key: 'maya-ortiz',
+    reference: 'shop:maya-ortiz',
+    name: 'Maya Ortiz',
+    stored: 'Maya Ortiz',
+    userName: 'Maya.Ortiz',
+  },
 } as const;
 
 interface Shopper {

@@ -17,7 +17,7 @@ import { paths } from '../portal/paths.ts';
 import { createSessions } from '../portal/session.ts';
 import { createVisitors } from '../portal/visitor.ts';
 import { personId, staffId, staffMembers } from './history.ts';
-import { createPartnerApp, requestLine } from './partner-app.ts';
+import { connectPath, createPartnerApp, requestLine } from './partner-app.ts';
 import { callbackPath, demoPartner } from './partner.ts';
 import { namedPeople } from './people.ts';
 import { latestLines, partnerSwitch } from './side-by-side.ts';
@@ -178,6 +178,11 @@ export function demoSurface(
       if (wish !== 'ask') throw new GatewayError('malformed_request', 'ask or connect');
       await ask(session);
       return reply.redirect(paths.demoPartner, 303);
+    });
+
+    app.get(connectPath, async (request, reply) => {
+      const session = await asLin(request, reply);
+      return session === undefined ? reply : reply.redirect(await partner.authorizationUrl(), 303);
     });
 
     app.get(callbackPath, async (request, reply) => {

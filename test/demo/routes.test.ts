@@ -275,8 +275,11 @@ describe('the partner beside the switch', () => {
     expect(text).toContain(entries[0]?.decisionId);
     expect(text).toContain(`/me/entries/${entries[0]?.number}`);
     expect(text).toMatch(/<li class="refused">/);
-    const again = link(text, /href="([^"]*\/oidc\/auth\?[^"]*)"/);
-    expect(new URL(again).searchParams.get('code_challenge_method')).toBe('S256');
+    const again = await browser.get(link(text, /href="([^"]*\/demo\/partner\/connect)"/));
+    const asked = new URL(again.location ?? '');
+    expect(asked.pathname).toBe('/oidc/auth');
+    expect(asked.searchParams.get('code_challenge_method')).toBe('S256');
+    expect(text).toContain('ask_again');
   });
 
   it('gets rows again as soon as the switch is on again', async () => {

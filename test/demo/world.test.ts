@@ -101,6 +101,7 @@ describe('the demo world of a first start', () => {
     expect(made['train-recommender allowed']).toBe(5);
     expect(made['dp-query allowed']).toBe(2);
     expect(made['open-entry allowed']).toBe(3);
+    expect(made['enrol allowed']).toBe(2);
     const queries = await core.store.read((reader) => reader.db.select().from(dpQuery));
     expect(queries.every(({ answer }) => answer !== null)).toBe(true);
     const runs = await core.store.read((reader) => reader.db.select().from(run));
