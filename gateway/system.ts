@@ -16,9 +16,25 @@ export interface System {
   readonly random: Random;
 }
 
+const pool = new Uint8Array(4096);
+let poolUsed = pool.length;
+
+/** A call of the operating system costs more than small values need: they are cut from a pool and wiped from it. */
+function pooledBytes(length: number): Uint8Array {
+  if (length > 64) return randomFillSync(new Uint8Array(length));
+  if (poolUsed + length > pool.length) {
+    randomFillSync(pool);
+    poolUsed = 0;
+  }
+  const bytes = pool.slice(poolUsed, poolUsed + length);
+  pool.fill(0, poolUsed, poolUsed + length);
+  poolUsed += length;
+  return bytes;
+}
+
 export const realSystem: System = {
   clock: { nowMs: () => Date.now() },
-  random: { bytes: (length) => randomFillSync(new Uint8Array(length)) },
+  random: { bytes: pooledBytes },
 };
 
 /** A clock that starts at a given time and moves only when told: for tests and for the demo's history. */

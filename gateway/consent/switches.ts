@@ -251,6 +251,6 @@ function asSwitch(row: {
     noticeCurrent: row.asksAgain !== 1,
     noticeHash: row.noticeHash,
     sinceMs: row.sinceMs,
-    extent: JSON.parse(row.extent) as Extent,
+    extent: row.extent === '{}' ? {} : (JSON.parse(row.extent) as Extent),
   };
 }

@@ -42,7 +42,8 @@ const eventsOfPerson = query((db) =>
         gte(event.atMs, sql.placeholder('sinceMs')),
       ),
     )
-    .orderBy(desc(event.atMs), desc(event.id))
+    // The index's own order: sorting by id as well would sort all rows for every page.
+    .orderBy(desc(event.atMs), desc(event.kind), desc(event.item))
     .limit(sql.placeholder('limit'))
     .offset(sql.placeholder('offset')),
 );

@@ -39,7 +39,7 @@ const rowsOf = query((db) =>
         gte(event.atMs, sql.placeholder('sinceMs')),
       ),
     )
-    .orderBy(desc(event.atMs), desc(event.id))
+    .orderBy(desc(event.atMs), desc(event.kind), desc(event.item))
     .limit(sql.placeholder('limit'))
     .offset(sql.placeholder('offset')),
 );
