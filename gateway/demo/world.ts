@@ -18,7 +18,7 @@ export interface WorldOptions {
 }
 
 const dayMs = 86_400_000;
-const settings = { world: 'world', start: 'demo-start', built: 'demo-built' } as const;
+const settings = { world: 'world', start: 'demo-start', built: 'demo-built', done: 'demo-done' } as const;
 
 /**
  * Builds the demo world on the first start of an empty data folder, or goes on where a crash stopped it. A folder that
@@ -63,16 +63,20 @@ async function makeHistory(core: Core, startMs: number, say: (line: string) => v
   // Its records live from the day of the first start, not from the day the history tells of.
   const stage = createStage(parts, createProvider(core), startMs);
 
+  const plan = planHistory(startMs);
   const { doneMs, lastMs } = await progress(core);
+  // Something was written with the real clock meanwhile, such as the end of a training that a crash had cut short: what
+  // is left then happens at that time, and how far it came must be noted apart.
+  const isLate = lastMs > (plan.at(-1)?.atMs ?? Infinity);
   clock.set(Math.max(startMs, lastMs));
   await gate.closeAbandoned();
   let day = 0;
-  for (const { atMs, isLong, run } of planHistory(startMs)) {
+  for (const { atMs, isLong, run } of plan) {
     const isDone = atMs < doneMs || (atMs === doneMs && isLong !== true);
     if (isDone) continue;
-    // Work that a crash cut short may have been closed later than the history had come.
     clock.set(Math.max(atMs, lastMs));
     await run(stage);
+    if (isLate) await writeSettings(core, { [settings.done]: String(atMs) });
     const reached = Math.floor((atMs - startMs) / dayMs);
     if (reached === day) continue;
     day = reached;
@@ -92,7 +96,11 @@ async function progress(core: Core): Promise<{ doneMs: number; lastMs: number }>
         .where(ofHistory ? ne(entry.kind, entryKinds.abandoned) : undefined),
     );
   const [[done], [last]] = await Promise.all([newest(true), newest(false)]);
-  return { doneMs: done?.atMs ?? -Infinity, lastMs: last?.atMs ?? -Infinity };
+  const noted = (await readSettings(core)).done;
+  return {
+    doneMs: noted === undefined ? (done?.atMs ?? -Infinity) : Number(noted),
+    lastMs: last?.atMs ?? -Infinity,
+  };
 }
 
 /** Anything at all in the log means that this folder is somebody's. */

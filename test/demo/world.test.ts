@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import Sqlite from 'better-sqlite3';
 import { and, count, eq, gte, inArray } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { leafHash } from '../../gateway/audit/tree.ts';
@@ -249,9 +250,12 @@ describe('a first start that is killed', () => {
       await straight.close();
 
       let reached = 0;
-      for (const afterMs of [900, 1500, 2300]) {
-        await buildAndKill(broken.path, afterMs);
+      const moments = [after(700), whileTraining(broken.path), after(1200), whileTraining(broken.path)];
+      for (const moment of moments) {
+        await buildAndKill(broken.path, moment);
         const core = await broken.open();
+        // As a start does, before the demo world is looked at: with the real clock.
+        await core.gate.closeAbandoned();
         const entries = await countEntries(core);
         expect(entries).toBeGreaterThanOrEqual(reached);
         reached = entries;
@@ -259,8 +263,6 @@ describe('a first start that is killed', () => {
       }
       expect(reached).toBeGreaterThan(0);
       const core = await broken.open();
-      // As a start does, before the demo world is looked at: with the real clock.
-      await core.gate.closeAbandoned();
       expect(await ensureDemoWorld(core, quiet)).toBe('demo');
       const got = await tally(core);
       const once = [
@@ -282,6 +284,10 @@ describe('a first start that is killed', () => {
           .where(inArray(run.state, ['started'])),
       );
       expect(open).toEqual([]);
+      const abandoned = await core.store.read((reader) =>
+        reader.db.select().from(run).where(eq(run.state, 'abandoned')),
+      );
+      expect(abandoned.length).toBeGreaterThan(0);
       await core.publisher.check();
       await core.close();
     } finally {
@@ -291,15 +297,31 @@ describe('a first start that is killed', () => {
   });
 });
 
-/** Starts a build in a process of its own and ends that process, without warning, some time after its first line. */
-async function buildAndKill(path: string, afterMs: number): Promise<void> {
+type Moment = () => Promise<unknown>;
+
+function after(ms: number): Moment {
+  return () => delay(ms);
+}
+
+/** When a training has begun and given nothing yet; after eight seconds in any case. */
+function whileTraining(path: string): Moment {
+  return async () => {
+    const raw = new Sqlite(join(path, 'assent.sqlite'), { readonly: true });
+    const open = raw.prepare("SELECT 1 FROM run WHERE state = 'started' AND operation = 'train-recommender'");
+    for (let waited = 0; waited < 4000 && open.get() === undefined; waited++) await delay(2);
+    raw.close();
+  };
+}
+
+/** Starts a build in a process of its own and ends that process, without warning, at some moment after its first line. */
+async function buildAndKill(path: string, moment: Moment): Promise<void> {
   const script = resolve(import.meta.dirname, 'build-demo.ts');
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, path], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = new Promise<void>((done) => child.once('exit', () => done()));
   await Promise.race([new Promise((first) => child.stdout.once('data', first)), ended]);
-  await Promise.race([delay(afterMs), ended]);
+  await Promise.race([moment(), ended]);
   child.kill('SIGKILL');
   await ended;
 }
