@@ -37,16 +37,18 @@ async function* readCsv(
   columns: readonly string[],
   bytes: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<ConsentFileRow> {
-  const parser = Readable.from(text(bytes)).pipe(
-    parse({
-      bom: true,
-      info: true,
-      columns: true,
-      skip_empty_lines: true,
-      relax_column_count: true,
-      max_record_size: longestLine,
-    }),
-  );
+  const parser = parse({
+    bom: true,
+    info: true,
+    columns: true,
+    skip_empty_lines: true,
+    relax_column_count: true,
+    max_record_size: longestLine,
+  });
+  // `pipe` does not hand errors on: unheard, one in the file would end the process.
+  Readable.from(text(bytes))
+    .on('error', (error) => parser.destroy(error))
+    .pipe(parser);
   let isFirst = true;
   for await (const { info, record } of parser as AsyncIterable<{
     info: { lines: number; columns: { name: string }[] };

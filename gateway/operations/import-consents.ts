@@ -1,9 +1,10 @@
 // Existing consent records enter as consent events with method `migrated`. Without them nobody has consented to anything.
-import { eq } from 'drizzle-orm';
+import { and, eq, gt } from 'drizzle-orm';
 import { turnSwitch } from '../consent/switches.ts';
 import { isCategory, isPurpose, isSwitchRecipient } from '../consent/vocabulary.ts';
 import { GatewayError } from '../errors.ts';
-import { person as personTable } from '../store/tables.ts';
+import type { Tx } from '../store/store.ts';
+import { consentEvent, person as personTable } from '../store/tables.ts';
 import { staffRequest } from './accounts.ts';
 import { readConsentFile } from './consent-file.ts';
 import type { OperationParts } from './parts.ts';
@@ -72,14 +73,16 @@ export async function importConsents(
     await Promise.all(
       work.slice(at, at + parallel).map(async ([reference, list]) => {
         try {
-          await importOne(
+          const older = await importOne(
             parts,
             operator,
             reference,
             list.map(({ record }) => record),
           );
-          people += 1;
-          consents += list.length;
+          for (const { record, line } of list)
+            if (older.has(record)) rejected.push({ line, code: 'newer_choice' });
+          if (older.size < list.length) people += 1;
+          consents += list.length - older.size;
         } catch (error) {
           if (!(error instanceof GatewayError && error.code === 'not_found')) throw error;
           for (const { line } of list) rejected.push({ line, code: 'unknown_person' });
@@ -91,13 +94,16 @@ export async function importConsents(
   return { people, consents, rejected };
 }
 
+/** Returns the records that were left out: the person turned that switch after they were collected. */
 async function importOne(
   parts: OperationParts,
   operator: string,
   reference: string,
-  records: readonly ConsentRecord[],
-): Promise<void> {
+  given: readonly ConsentRecord[],
+): Promise<ReadonlySet<ConsentRecord>> {
   const nowMs = parts.system.clock.nowMs();
+  const older = new Set<ConsentRecord>();
+  let records: readonly ConsentRecord[] = [];
   await parts.gate.run(
     async (tx) => {
       const [row] = await tx.db
@@ -105,6 +111,8 @@ async function importOne(
         .from(personTable)
         .where(eq(personTable.reference, reference));
       if (row === undefined) throw new GatewayError('not_found', 'no such person');
+      for (const record of given) if (await hasNewerChoice(tx, row.id, record)) older.add(record);
+      records = given.filter((record) => !older.has(record));
       return {
         ...staffRequest({ kind: 'operator', id: operator }, 'import-consents', {
           switches: records.map(({ category, purpose, recipient, notice_hash, method, collected_at }) => ({
@@ -155,6 +163,24 @@ async function importOne(
       };
     },
   );
+  return older;
+}
+
+async function hasNewerChoice(tx: Tx, person: string, record: ConsentRecord): Promise<boolean> {
+  const [newer] = await tx.db
+    .select({ number: consentEvent.number })
+    .from(consentEvent)
+    .where(
+      and(
+        eq(consentEvent.person, person),
+        eq(consentEvent.category, record.category),
+        eq(consentEvent.purpose, record.purpose),
+        eq(consentEvent.recipient, record.recipient),
+        gt(consentEvent.collectedMs, Date.parse(record.collected_at)),
+      ),
+    )
+    .limit(1);
+  return newer !== undefined;
 }
 
 function problemOf(record: ConsentRecord, nowMs: number): string | undefined {

@@ -2,10 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
 import { asc, eq } from 'drizzle-orm';
 import { openPayload, kindName, type EntryRow } from '../../gateway/audit/payload.ts';
 import type { EntryKind, PlainObject } from '../../gateway/audit/entry.ts';
-import { openCore, type Core, type CoreOptions } from '../../gateway/compose.ts';
+import { databaseFile, openCore, type Core, type CoreOptions } from '../../gateway/compose.ts';
 import { loadConfig, type Config } from '../../gateway/config.ts';
 import { turnSwitch, type ConsentAction } from '../../gateway/consent/switches.ts';
 import type { Extent, GrantState } from '../../gateway/consent/decide.ts';
@@ -34,6 +35,7 @@ export const noticeHash = 'ab'.repeat(32);
 
 const folders: string[] = [];
 const opened: Core[] = [];
+const readers = new Map<TestCore, Sqlite.Database>();
 
 export function newFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'assent-core-'));
@@ -43,6 +45,8 @@ export function newFolder(): string {
 
 /** For `afterEach` or `afterAll`. */
 export async function closeCores(): Promise<void> {
+  for (const reader of readers.values()) reader.close();
+  readers.clear();
   for (const core of opened.splice(0)) await core.close();
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 }
@@ -81,6 +85,16 @@ export async function closeCore(core: Core): Promise<void> {
   const index = opened.findIndex((one) => one.store === core.store);
   if (index >= 0) opened.splice(index, 1);
   await core.close();
+}
+
+/** A second connection that only reads, for looking at tables as they lie on the disk. */
+export function rawOf(core: TestCore): Sqlite.Database {
+  let raw = readers.get(core);
+  if (raw === undefined) {
+    raw = new Sqlite(join(core.folder, databaseFile), { readonly: true });
+    readers.set(core, raw);
+  }
+  return raw;
 }
 
 export interface PersonRows {
