@@ -1,6 +1,6 @@
 // The application: every plugin and route by name, in the order a request meets them. Does not listen.
 import rateLimit from '@fastify/rate-limit';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { Prover } from './audit/proof.ts';
 import type { Publisher } from './audit/publish.ts';
 import type { Config } from './config.ts';
@@ -8,7 +8,8 @@ import type { Gate } from './gate.ts';
 import { auditorRoutes } from './http/auditor.ts';
 import { harden } from './http/hardening.ts';
 import { partnerRoutes, type PartnerRoutes } from './http/partner.ts';
-import { asGatewayError, sendProblem } from './http/problem.ts';
+import { knownMethods, refuseUnread } from './http/unread.ts';
+import { asGatewayError, describeCause, sendProblem } from './http/problem.ts';
 import { countRejected, type RejectedCounter } from './http/rejected.ts';
 import { GatewayError } from './errors.ts';
 
@@ -20,6 +21,8 @@ export interface AppParts extends PartnerRoutes {
   /** OAuth, portal and demo, each a function that registers its own routes. */
   readonly surfaces: readonly ((app: FastifyInstance) => Promise<void> | void)[];
   readonly logLevel: string;
+  /** Where log lines go; standard output where nothing is said. */
+  readonly logTo?: { write(line: string): void };
 }
 
 export interface App {
@@ -32,9 +35,18 @@ export async function buildApp(parts: AppParts): Promise<App> {
   const app = fastify({
     logger: {
       level: parts.logLevel,
-      serializers: { req: ({ method, routeOptions }) => ({ method, route: routeOptions?.url }) },
+      ...(parts.logTo === undefined ? {} : { stream: parts.logTo }),
+      // Never the URL, a header or a message: they may carry tokens, queries or rows.
+      serializers: {
+        req: ({ method, routeOptions }) => ({ method, route: routeOptions?.url }),
+        err: describeCause,
+      },
     },
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
+    // What Node refuses before there is a request, and addresses that cannot be read.
+    clientErrorHandler: (error, socket) => refuseUnread(error, socket, config.publicUrl),
+    frameworkErrors: (error, request, reply) =>
+      void sendProblem(request, reply, asGatewayError(error), config.publicUrl),
     bodyLimit: config.limits.bodyBytes,
     requestTimeout: config.limits.requestTimeoutMs,
     connectionTimeout: config.limits.requestTimeoutMs,
@@ -45,9 +57,14 @@ export async function buildApp(parts: AppParts): Promise<App> {
   app.setErrorHandler((error, request, reply) =>
     sendProblem(request, reply, asGatewayError(error), config.publicUrl),
   );
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(request, reply, new GatewayError('not_found'), config.publicUrl),
-  );
+  const methods = knownMethods(app);
+  app.setNotFoundHandler((request, reply) => {
+    const allowed = methods.allowed(request.url);
+    if (allowed.length === 0)
+      return sendProblem(request, reply, new GatewayError('not_found'), config.publicUrl);
+    void reply.header('allow', allowed.join(', '));
+    return sendProblem(request, reply, new GatewayError('method_not_allowed'), config.publicUrl);
+  });
   const rejected = countRejected(app, parts.gate);
   harden(app);
   if (config.limits.requestsPerMinute > 0) {

@@ -10,9 +10,12 @@ export const errorCodes = {
   unknown_recipient: { status: 400, title: 'This recipient is not registered' },
   unknown_scope: { status: 400, title: 'This scope is not in the list' },
   body_too_large: { status: 413, title: 'The request body is too large' },
+  headers_too_large: { status: 431, title: 'The request headers are too large' },
+  request_timeout: { status: 408, title: 'The request took too long to arrive' },
   unsupported_media_type: { status: 415, title: 'The content type is not understood here' },
   too_many_requests: { status: 429, title: 'Too many requests' },
   not_found: { status: 404, title: 'Nothing here' },
+  method_not_allowed: { status: 405, title: 'This address does not take this method' },
   conflict: { status: 409, title: 'This contradicts what is already there' },
   idempotency_mismatch: { status: 409, title: 'This idempotency key was used for another request' },
   // callers

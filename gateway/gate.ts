@@ -137,6 +137,8 @@ export interface Gate {
     request: LongRequest,
     work: LongWork<Started, Result, Value>,
   ): Promise<ReleasedRun<Value>>;
+  /** Records a refusal that was found before anything could be decided. @throws Refusal always */
+  refuse(request: UseRequest & Pick<GateRequest, 'about'>, reason: Reason): Promise<never>;
   /** Closes work that began and never ended as "abandoned"; called once at start-up. Returns how many. */
   closeAbandoned(): Promise<number>;
 }
@@ -479,16 +481,24 @@ export function createGate({ store, log, keyring, system }: GateParts): Gate {
   /** The caller's role alone, before any population is looked at. */
   async function refuseUnlessRole(request: LongRequest, id: string): Promise<void> {
     if ((activities[request.operation].callers as readonly string[]).includes(request.caller.kind)) return;
-    const atMs = clock.nowMs();
+    await refuse(request, 'role_not_allowed', id);
+  }
+
+  async function refuse(
+    request: UseRequest & Pick<GateRequest, 'about'>,
+    reason: Reason,
+    id: string = newId(random),
+  ): Promise<never> {
+    const nobody = { ...request, person: null, grant: null };
     const receipt = await store.write((tx) =>
-      append(tx, { ...request, person: null }, id, atMs, {
+      append(tx, nobody, id, clock.nowMs(), {
         kind: 'refused',
         outcome: 'refused',
         keyClass: 'evidence',
-        payload: { decision: 'refused', reason: 'role_not_allowed' },
+        payload: { decision: 'refused', reason },
       }),
     );
-    throw new Refusal('role_not_allowed', id, receipt, { ...request, person: null, grant: null });
+    throw new Refusal(reason, id, receipt, nobody);
   }
 
   /** What the work needs could not be reserved (a budget is spent, say): recorded as a refusal, anything else as failed. */
@@ -644,7 +654,7 @@ export function createGate({ store, log, keyring, system }: GateParts): Gate {
     return open.length;
   }
 
-  return { run, runLong, closeAbandoned };
+  return { run, runLong, refuse: (request, reason) => refuse(request, reason), closeAbandoned };
 }
 
 async function insertMembers(tx: Tx, run: string, people: readonly string[]): Promise<void> {

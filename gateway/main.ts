@@ -82,8 +82,6 @@ async function serve(
       ...(world === 'demo' && isLoopback(config.host) ? [demoSurface(core, oauth)] : []),
     ],
   });
-  closing.push(() => app.fastify.close());
-
   const rounds = [
     every(config.checkpointEveryMs, 'checkpoint', () => publisher.publish()),
     every(config.anchorEveryMs, 'anchor', () => anchorer.anchor()),
@@ -94,6 +92,8 @@ async function serve(
     }),
   ];
   closing.push(async () => {
+    // Calls that are being answered come first: their entries belong under the last signature.
+    await app.fastify.close();
     for (const round of rounds) await round.stop();
     await app.rejected.flush();
     await publisher.publish();

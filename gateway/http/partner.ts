@@ -5,7 +5,8 @@ import { dataScopes, isCategory, isPurpose, scopeOf } from '../consent/vocabular
 import { GatewayError } from '../errors.ts';
 import { Refusal, type Released } from '../gate.ts';
 import { staffOfToken } from '../operations/accounts.ts';
-import { askPrivately, questions } from '../operations/dp-query.ts';
+import { askPrivately, questions, type QuestionName } from '../operations/dp-query.ts';
+import { queryScope } from '../oauth/partners.ts';
 import type { OperationParts } from '../operations/parts.ts';
 import { readData, type Identified } from '../operations/read-data.ts';
 import type { Recommender } from '../operations/recommend.ts';
@@ -30,7 +31,8 @@ export interface PartnerRoutes {
 const dpBody = Type.Object(
   {
     question: Type.String({ maxLength: 64 }),
-    epsilon: Type.Union([Type.String({ maxLength: 32 }), Type.Number()]),
+    // Text: a number would have been rounded before anybody saw it.
+    epsilon: Type.String({ maxLength: 32 }),
     idempotency_key: Type.String({ minLength: 8, maxLength: 128 }),
   },
   { additionalProperties: false },
@@ -110,16 +112,16 @@ export function partnerRoutes(app: FastifyInstance, routes: PartnerRoutes): void
     epsilon_limit: parts.config.limits.epsilonPerQuery,
   }));
 
-  app.post<{ Body: { question: string; epsilon: string | number; idempotency_key: string } }>(
+  app.post<{ Body: { question: string; epsilon: string; idempotency_key: string } }>(
     '/dp/query',
     { schema: { body: dpBody } },
     async (request, reply) => {
       const presented = presentedToken(request);
-      const caller = await analystOrPartner(request, presented);
       const { question, epsilon, idempotency_key: idempotencyKey } = request.body;
+      const caller = await analystOrPartner(request, presented, question);
       const released = await askPrivately(parts, caller, {
         question,
-        epsilon: String(epsilon),
+        epsilon,
         idempotencyKey,
       });
       receiptHeaders(reply, released);
@@ -130,13 +132,28 @@ export function partnerRoutes(app: FastifyInstance, routes: PartnerRoutes): void
   async function analystOrPartner(
     request: FastifyRequest,
     presented: Presented,
+    asked: string,
   ): Promise<Identified['caller']> {
     if (isStaffToken(presented)) return staffCaller(await staffOfToken(parts, presented.token));
     const jkt = await routes.proveDpop(request, presented);
     const found = await parts.read((reader) => routes.identify(reader as Tx, presented, jkt));
-    if (!found.scopes.includes('dp:query')) throw new GatewayError('insufficient_scope');
+    if (!found.scopes.includes(queryScope))
+      await parts.gate.refuse(queryRefused(found.caller, asked), 'scope_not_granted');
     return found.caller;
   }
+}
+
+/** What a caller without the scope asked; a question that is not offered is not repeated in the log. */
+function queryRefused(caller: Identified['caller'], asked: string) {
+  const question = Object.hasOwn(questions, asked) ? questions[asked as QuestionName] : undefined;
+  return {
+    caller,
+    operation: 'dp-query',
+    purpose: 'analytics',
+    categories: [question?.category ?? 'profile'],
+    recipients: ['engine:privacy'],
+    ...(question === undefined ? {} : { about: { question: asked } }),
+  } as const;
 }
 
 /** Entry, leaf hash and decision of what was just done, so that the caller can ask for its proof. */

@@ -58,8 +58,7 @@ export function sendProblem(
 ): FastifyReply {
   // The log line has the code and the route's pattern, never the URL: it may carry a query string.
   const line = { code: error.code, route: request.routeOptions.url };
-  if (error.status >= 500)
-    request.log.error({ ...line, cause: describe(error.cause ?? error) }, 'request failed');
+  if (error.status >= 500) request.log.error({ ...line, err: error.cause ?? error }, 'request failed');
   else request.log.info(line, 'request refused');
   if (error.status === 401) void reply.header('www-authenticate', challenge(error.code));
   return reply
@@ -72,12 +71,22 @@ function challenge(code: ErrorCode): string {
   return code === 'invalid_token' ? 'Bearer error="invalid_token"' : 'Bearer';
 }
 
-/** Name, code and stack of a cause; its message may hold data, so only known shapes keep it. */
-function describe(cause: unknown): Record<string, unknown> {
-  if (!(cause instanceof Error)) return { kind: typeof cause };
+/** Name, code and stack of a failure. Its message may hold rows (a database quotes parameters): only our own is kept. */
+export function describeCause(
+  cause: unknown,
+): Record<string, unknown> & { type: string; message: string; stack: string } {
+  if (!(cause instanceof Error)) return { type: typeof cause, message: '', stack: '' };
+  const { code } = cause as { code?: unknown };
   return {
-    name: cause.name,
-    message: cause.message.slice(0, 300),
-    stack: cause.stack?.split('\n').slice(1, 6),
+    type: cause.name,
+    message: cause instanceof GatewayError ? cause.message.slice(0, 300) : '',
+    ...(typeof code === 'string' ? { code: code.slice(0, 64) } : {}),
+    // A message of several lines is repeated at the stack's head.
+    stack: (cause.stack ?? '')
+      .split('\n')
+      .filter((line) => /^ {4}at /.test(line))
+      .slice(0, 8)
+      .join('\n'),
+    ...(cause.cause instanceof Error ? { cause: describeCause(cause.cause) } : {}),
   };
 }

@@ -37,11 +37,17 @@ export interface OauthCore {
 }
 
 export function oauthSurface({ config, keys, store, gate, system }: OauthCore): OauthSurface {
-  const provider = createProvider({ config, keys, store, gate, system });
+  // Failures come without a request of ours, so they go to the application they are mounted in.
+  let hear = (_error: unknown): void => undefined;
+  const onError = (error: unknown): void => hear(error);
+  const provider = createProvider({ config, keys, store, gate, system, onError });
   const audience = resourceOf(config);
   return {
     provider,
-    routes: (app) => mountOauth(app, { provider, config }),
+    routes(app) {
+      hear = (error) => app.log.error({ err: error }, 'authorization server failed');
+      return mountOauth(app, { provider, config });
+    },
     interactions: (app, portal) =>
       interactionRoutes(app, { provider, config, store, gate, system, ...portal }),
     async proveDpop(request, { scheme, token }) {

@@ -87,8 +87,7 @@ export function usePages(app: FastifyInstance, portal: Portal): void {
       return reply.redirect(`${signInAt}?next=${encodeURIComponent(request.url)}`, 303);
     }
     const line = { code: error.code, route: request.routeOptions.url };
-    if (error.status >= 500)
-      request.log.error({ ...line, cause: String(error.cause ?? error) }, 'page failed');
+    if (error.status >= 500) request.log.error({ ...line, err: error.cause ?? error }, 'page failed');
     if (error instanceof Refusal) void reply.header('assent-entry', String(error.receipt.number));
     const page = problemPage(
       { status: error.status, code: error.code, requestId: request.id },
