@@ -1,6 +1,11 @@
 // The application: every plugin and route by name, in the order a request meets them. Does not listen.
 import rateLimit from '@fastify/rate-limit';
-import fastify, { LogController, type FastifyInstance } from 'fastify';
+import fastify, {
+  LogController,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import type { Prover } from './audit/proof.ts';
 import type { Publisher } from './audit/publish.ts';
 import type { Config } from './config.ts';
@@ -57,23 +62,26 @@ export async function buildApp(parts: AppParts): Promise<App> {
   app.setErrorHandler((error, request, reply) =>
     sendProblem(request, reply, asGatewayError(error), config.publicUrl),
   );
+  // Fastify would read plain text as well; nothing here is sent as that.
+  app.removeContentTypeParser('text/plain');
   const methods = knownMethods(app);
-  app.setNotFoundHandler((request, reply) => {
+  const rejected = countRejected(app, parts.gate);
+  harden(app);
+  const refuseUnknown = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const allowed = methods.allowed(request.url);
     if (allowed.length === 0)
       return sendProblem(request, reply, new GatewayError('not_found'), config.publicUrl);
     void reply.header('allow', allowed.join(', '));
     return sendProblem(request, reply, new GatewayError('method_not_allowed'), config.publicUrl);
-  });
-  const rejected = countRejected(app, parts.gate);
-  harden(app);
+  };
   if (config.limits.requestsPerMinute > 0) {
     await app.register(rateLimit, {
       max: config.limits.requestsPerMinute,
       timeWindow: 60_000,
       errorResponseBuilder: () => new GatewayError('too_many_requests'),
     });
-  }
+    app.setNotFoundHandler({ preHandler: app.rateLimit() }, refuseUnknown);
+  } else app.setNotFoundHandler(refuseUnknown);
   await app.register(async (v1) => partnerRoutes(v1, parts), { prefix: '/v1' });
   await app.register(async (log) => auditorRoutes(log, parts), { prefix: '/log' });
   for (const surface of parts.surfaces) await app.register(async (scope) => surface(scope));

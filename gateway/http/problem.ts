@@ -71,7 +71,7 @@ function challenge(code: ErrorCode): string {
   return code === 'invalid_token' ? 'Bearer error="invalid_token"' : 'Bearer';
 }
 
-/** Name, code and stack of a failure. Its message may hold rows (a database quotes parameters): only our own is kept. */
+/** Name, code and stack of a failure. Its message may hold rows or tokens, so only those known not to are kept. */
 export function describeCause(
   cause: unknown,
 ): Record<string, unknown> & { type: string; message: string; stack: string } {
@@ -79,7 +79,7 @@ export function describeCause(
   const { code } = cause as { code?: unknown };
   return {
     type: cause.name,
-    message: cause instanceof GatewayError ? cause.message.slice(0, 300) : '',
+    message: speaksOfNobody(cause) ? cause.message.slice(0, 300) : '',
     ...(typeof code === 'string' ? { code: code.slice(0, 64) } : {}),
     // A message of several lines is repeated at the stack's head.
     stack: (cause.stack ?? '')
@@ -89,4 +89,9 @@ export function describeCause(
       .join('\n'),
     ...(cause.cause instanceof Error ? { cause: describeCause(cause.cause) } : {}),
   };
+}
+
+/** Our own messages name no data; SQLite's name tables, columns and constraints, never values. */
+function speaksOfNobody(cause: Error): boolean {
+  return cause instanceof GatewayError || cause.name === 'SqliteError';
 }
