@@ -1,5 +1,19 @@
 // What a person sees of themself. Each look is an operation of theirs and leaves an entry.
-import { and, asc, count, desc, eq, gte, inArray, isNull, ne, or, sql, type SQL } from 'drizzle-orm';
+import {
+  and,
+  asc,
+  count,
+  desc,
+  eq,
+  gte,
+  inArray,
+  isNull,
+  ne,
+  notInArray,
+  or,
+  sql,
+  type SQL,
+} from 'drizzle-orm';
 import { findEntry, kindName, openPayload } from '../audit/payload.ts';
 import { decodeEntry, entryKinds, type Entry, type EntryKind, type PlainObject } from '../audit/entry.ts';
 import { decideSwitch, type SwitchAnswer, type SwitchState } from '../consent/decide.ts';
@@ -77,6 +91,8 @@ export interface OwnFilter {
   readonly sinceMs?: number;
   /** Leaves out what the person did themself. */
   readonly othersOnly?: boolean;
+  /** Leaves out the person's own sign-ins and looks; what they decided stays. */
+  readonly withoutVisits?: boolean;
 }
 
 const timelinePage = 25;
@@ -114,6 +130,8 @@ export interface Home {
   readonly latest: readonly OwnEntry[];
   readonly switchesOn: number;
   readonly switchesOff: number;
+  /** Uses nobody has asked this person about; the general switches not counted. */
+  readonly switchesUnset: number;
   readonly holdings: readonly Holding[];
 }
 
@@ -133,15 +151,17 @@ export function viewHome(parts: OperationParts, person: string): Promise<Release
       if (outcome === 'refused') line.refused += times;
       week.set(line.recipient, line);
     }
-    const state = await loadPerson(tx, person);
+    const { switches } = await switchMatrix(tx, person, parts.system.clock.nowMs());
+    const set = switches.flatMap((one) => one.set ?? []);
     return {
       value: {
         week: [...week.values()]
           .filter(({ allowed, refused }) => allowed + refused > 0)
           .sort((a, b) => b.allowed + b.refused - a.allowed - a.refused),
         latest: (await timeline(parts, tx, person, { othersOnly: true }, 0, 5)).entries,
-        switchesOn: state?.switches.filter((one) => one.state === 'on').length ?? 0,
-        switchesOff: state?.switches.filter((one) => one.state === 'off').length ?? 0,
+        switchesOn: set.filter((one) => one.state === 'on').length,
+        switchesOff: set.filter((one) => one.state === 'off').length,
+        switchesUnset: switches.filter((one) => one.set === null && one.recipient !== '*').length,
         holdings: await countHoldings(permit, tx, person),
       },
     };
@@ -201,6 +221,8 @@ export interface SwitchMatrix {
   readonly switches: readonly EffectiveSwitch[];
   readonly recipients: readonly { readonly id: SwitchRecipient; readonly name: string }[];
   readonly gpcSinceMs: number | null;
+  /** Categories in which rows about the person are held. */
+  readonly held: readonly Category[];
 }
 
 /** Which engine part serves which purpose; the matrix shows these beside the partners a person has dealt with. */
@@ -212,14 +234,16 @@ const enginePurposes = {
 
 export function viewSwitches(parts: OperationParts, person: string): Promise<Released<SwitchMatrix>> {
   return parts.gate.run(
-    ownRequest(person, 'view-own', { about: { view: 'switches' } }),
-    async (_permit, tx) => ({
-      value: await switchMatrix(tx, person, parts.system.clock.nowMs()),
-    }),
+    ownRequest(person, 'view-own', { categories: categoryNames, about: { view: 'switches' } }),
+    async (permit, tx) => {
+      const held = (await countHoldings(permit, tx, person)).filter(({ rows }) => rows > 0);
+      const matrix = await switchMatrix(tx, person, parts.system.clock.nowMs());
+      return { value: { ...matrix, held: held.map(({ category }) => category) } };
+    },
   );
 }
 
-async function switchMatrix(tx: Reader, person: string, nowMs: number): Promise<SwitchMatrix> {
+async function switchMatrix(tx: Reader, person: string, nowMs: number): Promise<Omit<SwitchMatrix, 'held'>> {
   const state = await loadPerson(tx, person);
   if (state === undefined) throw new GatewayError('not_found');
   const partners = await tx.db
@@ -422,6 +446,8 @@ export async function noteGpc(parts: OperationParts, person: string): Promise<vo
   );
 }
 
+const visitKinds = [entryKinds.used, entryKinds['signed-in']];
+
 const byOthers = sql`(${entry.recipient} IS NULL OR ${entry.recipient} <> 'self')`;
 
 /** Entries with this person's tag, and those of populations they were a member of. */
@@ -458,6 +484,7 @@ async function timeline(
     filter.recipient === undefined ? undefined : eq(entry.recipient, filter.recipient),
     filter.sinceMs === undefined ? undefined : gte(entry.atMs, filter.sinceMs),
     filter.othersOnly === true ? byOthers : undefined,
+    filter.withoutVisits === true ? or(byOthers, notInArray(entry.kind, visitKinds)) : undefined,
   );
   const [counted] = await tx.db.select({ total: count() }).from(entry).where(where);
   const rows = await tx.db

@@ -24,7 +24,11 @@ export async function entryModel(
     payload:
       opened.payload === null
         ? { state: opened.isClosed ? 'closed' : 'erased' }
-        : await payloadView(core, opened, opened.payload, partners),
+        : {
+            ...(await payloadView(core, opened, opened.payload, partners)),
+            // To themself a person is no number.
+            ...(seenBy === 'person' ? { personId: null } : {}),
+          },
     evidence: evidenceOf(opened.number, reached),
     inclusion: await inclusionView(core, opened),
   };
@@ -67,12 +71,14 @@ async function payloadView(
     notice === undefined ? undefined : await core.store.read((reader) => noticeByHash(reader, notice));
   const counts = payload['counts'] as PlainObject | undefined;
   const caller = payload['caller'] as PlainObject | undefined;
-  const acted = caller?.['kind'] === 'partner' ? `partner:${String(caller['id'])}` : (recipient ?? null);
+  const id = caller?.['id'];
+  const isPartner = caller?.['kind'] === 'partner' && typeof id === 'string';
+  const acted = isPartner ? `partner:${id}` : (recipient ?? null);
   return {
     state: 'readable',
     atMs: typeof payload['at'] === 'number' ? payload['at'] : opened.atMs,
     operation: isOperation(operation) ? operation : 'administer',
-    personName: text('person'),
+    personId: text('person'),
     recipientName: acted === null ? null : recipientName(acted, partners),
     purpose: isPurpose(purpose) ? purpose : null,
     categories: list('categories').filter(isCategory),

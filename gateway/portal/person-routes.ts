@@ -20,9 +20,10 @@ import {
 } from '../operations/own.ts';
 import { revokePartner } from '../operations/revoke-partner.ts';
 import { allowOnly, setSwitches } from '../operations/set-switch.ts';
+import { pick, type Text } from './messages/pick.ts';
 import { partnerNames } from '../operations/partner-names.ts';
 import { entryModel } from './entry-model.ts';
-import { activityPage } from './pages/activity.ts';
+import { activityPage, withoutVisits } from './pages/activity.ts';
 import { budgetPage } from './pages/budget.ts';
 import { dataPage } from './pages/data.ts';
 import { entryPage } from './pages/entry.ts';
@@ -64,7 +65,6 @@ export function personRoutes(app: FastifyInstance, portal: Portal): void {
     const partners = await names();
     const total = (key: 'allowed' | 'refused'): number =>
       value.week.reduce((sum, line) => sum + line[key], 0);
-    const matrix = (await viewSwitches(operations, subject)).value;
     const model = {
       name,
       usedCount: total('allowed'),
@@ -77,7 +77,7 @@ export function personRoutes(app: FastifyInstance, portal: Portal): void {
       switches: {
         on: value.switchesOn,
         off: value.switchesOff,
-        unset: matrix.switches.filter(({ set }) => set === null).length,
+        unset: value.switchesUnset,
       },
       rowsHeld: value.holdings.reduce((sum, { rows }) => sum + rows, 0),
       categoriesHeld: value.holdings.filter(({ rows }) => rows > 0).length,
@@ -88,10 +88,12 @@ export function personRoutes(app: FastifyInstance, portal: Portal): void {
 
   app.get<{ Querystring: Record<string, string> }>(paths.activity, async (request, reply) => {
     const { subject } = await visitors.person(request);
-    const { outcome = '', recipient = '' } = request.query;
+    // A first look leaves out that one looked: what others did and what was decided comes first.
+    const { outcome = '', recipient = withoutVisits } = request.query;
     const filter: OwnFilter = {
       ...(isFilterOutcome(outcome) ? { shown: outcome } : {}),
-      ...(recipient === '' ? {} : { recipient: recipient.slice(0, 80) }),
+      ...(recipient === withoutVisits ? { withoutVisits: true } : {}),
+      ...(recipient === '' || recipient === withoutVisits ? {} : { recipient: recipient.slice(0, 80) }),
     };
     const { value } = await viewActivity(operations, subject, filter, offsetOf(request));
     const reached = await prover.reached();
@@ -133,7 +135,8 @@ export function personRoutes(app: FastifyInstance, portal: Portal): void {
       ...value.events.map((row) => ({
         atMs: row.atMs,
         what: row.title ?? row.item ?? row.kind,
-        value: row.value === null ? row.kind : `${row.kind} ${row.value}`,
+        kind: row.kind,
+        value: row.value === null ? '' : String(row.value),
         source: row.source,
       })),
     ].map((row) => ({ ...row, source: sourceNames.get(row.source) ?? row.source }));
@@ -142,12 +145,14 @@ export function personRoutes(app: FastifyInstance, portal: Portal): void {
         .filter((holding) => holding.rows > 0)
         .map((holding) => ({ category: holding.category, rowCount: holding.rows })),
       chosen: value.category,
-      sources: value.sources.map(({ name, legalBasis, importedMs, rows: rowCount }) => ({
-        name,
-        basis: legalBasis,
-        importedMs,
-        rowCount,
-      })),
+      sources: value.sources
+        .toSorted((a, b) => b.importedMs - a.importedMs)
+        .map(({ name, legalBasis, importedMs, rows: rowCount }) => ({
+          name,
+          basis: legalBasis,
+          importedMs,
+          rowCount,
+        })),
       rows,
       paging: pagingOf(
         { offset: value.offset, pageSize: value.pageSize, total: held },
@@ -316,7 +321,7 @@ export function personRoutes(app: FastifyInstance, portal: Portal): void {
       maxEpsilon: epsilonText(value.mostMicro),
       problem,
       charges: value.charges.map((charge) => ({
-        question: charge.question,
+        question: questionName(charge.question),
         by: recipientName('engine:privacy', new Map()),
         atMs: charge.atMs,
         costEpsilon: epsilonText(charge.costMicro),
@@ -342,6 +347,17 @@ export function personRoutes(app: FastifyInstance, portal: Portal): void {
       .header('content-disposition', `attachment; filename="assent-proof-${number}.json"`)
       .send(value);
   });
+}
+
+/** A question's scope is a category and a purpose. */
+function questionName(scope: string): Text {
+  const [category, purpose] = scope.split('/', 2);
+  if (!isCategory(category) || !isPurpose(purpose)) return scope;
+  const label = (lang: 'en' | 'zh'): string => {
+    const m = pick(lang);
+    return m.budget.about(m.categories[category], m.purposes[purpose]);
+  };
+  return { en: label('en'), zh: label('zh') };
 }
 
 type FilterOutcome = 'allowed' | 'refused' | 'withheld';

@@ -21,7 +21,7 @@ const partNames: Readonly<Record<string, Text>> = {
   'engine:privacy': { en: 'Private statistics', zh: '隐私统计' },
   'engine:integrate': { en: 'Data integration', zh: '数据整合' },
   self: { en: 'You', zh: '您本人' },
-  officer: { en: 'Compliance officer', zh: '合规专员' },
+  officer: { en: 'Compliance officer', zh: '合规官' },
   operator: { en: 'The operator', zh: '运营方' },
 };
 
@@ -174,6 +174,9 @@ export function recipientMatrices(
           cells: own
             .filter((one) => one.category === category)
             .map((one) => switchView(one, noticeNames, backUrl)),
+          isFirst:
+            matrix.held.includes(category) ||
+            own.some((one) => one.category === category && one.set !== null),
         })),
       },
     ];

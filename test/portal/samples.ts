@@ -208,7 +208,7 @@ const entry: EntryModel = {
     state: 'readable',
     atMs: nowMs,
     operation: 'read-data',
-    personName: lin,
+    personId: '9f2c41d07b5e4a1e8a35c2f6d0b7e913',
     recipientName: reader,
     purpose: 'recommendation',
     categories: ['browsing'],
@@ -375,6 +375,7 @@ export const samples: readonly Sample[] = [
               rows: [
                 {
                   category: 'location',
+                  isFirst: true,
                   cells: [{ ...off, category: 'location', purpose: 'marketing', recipient: '*' }],
                 },
               ],
@@ -385,9 +386,10 @@ export const samples: readonly Sample[] = [
               kind: 'engine',
               purposes: ['recommendation', 'service'],
               rows: [
-                { category: 'browsing', cells: [{ ...view, recipient: 'engine:recommend' }] },
+                { category: 'browsing', isFirst: true, cells: [{ ...view, recipient: 'engine:recommend' }] },
                 {
                   category: 'transactions',
+                  isFirst: true,
                   cells: [
                     { ...unset, category: 'transactions', recipient: 'engine:recommend' },
                     {
@@ -410,6 +412,7 @@ export const samples: readonly Sample[] = [
               rows: [
                 {
                   category: 'browsing',
+                  isFirst: true,
                   cells: [
                     off,
                     { ...unset, purpose: 'marketing' },
@@ -418,6 +421,7 @@ export const samples: readonly Sample[] = [
                 },
                 {
                   category: 'location',
+                  isFirst: true,
                   cells: [
                     {
                       ...view,

@@ -1,5 +1,9 @@
 // Comfort only: every page works without this.
 
+// Times are shown in the reader's own zone from the next page on.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone) document.cookie = `assent_zone=${zone}; path=/; max-age=31536000; samesite=lax`;
+
 // A flip reloads the page; keep the place and the focus where the person was.
 const key = 'assent-place';
 

@@ -16,6 +16,9 @@ export interface ActivityModel {
   readonly chosen: { readonly outcome: Outcome | ''; readonly recipient: string };
 }
 
+/** Stands for every recipient, and for everything but the person's own sign-ins and looks. */
+export const withoutVisits = 'others';
+
 const outcomes = ['allowed', 'refused', 'withheld'] as const satisfies readonly Outcome[];
 
 export function activityPage(model: ActivityModel, ctx: PageContext): Html {
@@ -34,7 +37,10 @@ export function activityPage(model: ActivityModel, ctx: PageContext): Html {
       ${choose(
         'recipient',
         m.activity.recipient,
-        model.recipients.map((item) => ({ value: item.id, label: say(item.name, ctx.lang) })),
+        [
+          { value: withoutVisits, label: m.activity.withoutVisits },
+          ...model.recipients.map((item) => ({ value: item.id, label: say(item.name, ctx.lang) })),
+        ],
         model.chosen.recipient,
         ctx,
       )}

@@ -16,11 +16,13 @@ export interface DataSource {
   readonly rowCount: number;
 }
 
-/** A row in words: what, and the value beside it. */
+/** A row: an attribute and its value, or a thing, what was done with it, and the number beside that. */
 export interface DataRow {
   readonly atMs: number | null;
   readonly what: string;
   readonly value: string;
+  /** What an event was, as the import called it; absent for attributes. */
+  readonly kind?: string;
   readonly source: string;
 }
 
@@ -75,7 +77,7 @@ function sources(model: DataModel, ctx: PageContext): Html {
       ],
       model.sources.map((source) => [
         source.name,
-        word(m.bases, source.basis),
+        word(m.bases, source.basis.replaceAll('-', '_')),
         time(source.importedMs, 'day', ctx),
         number(source.rowCount, ctx),
       ]),
@@ -97,8 +99,10 @@ function rows(model: DataModel, chosen: Category, ctx: PageContext): Html {
         { label: m.data.from },
       ],
       model.rows.map((row) => [
-        row.what,
-        row.value,
+        row.kind === undefined ? word(m.data.names, row.what) : row.what,
+        row.kind === undefined
+          ? row.value
+          : [word(m.data.names, row.kind), row.value].filter(Boolean).join(' '),
         row.atMs === null ? '–' : time(row.atMs, 'minute', ctx),
         row.source,
       ]),

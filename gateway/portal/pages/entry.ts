@@ -31,7 +31,8 @@ export interface PayloadView {
   readonly state: 'readable';
   readonly atMs: number;
   readonly operation: Operation;
-  readonly personName: Text | null;
+  /** Opaque; an officer never sees a name. */
+  readonly personId: string | null;
   readonly recipientName: Text | null;
   readonly purpose: Purpose | null;
   readonly categories: readonly Category[];
@@ -115,7 +116,7 @@ function payload(view: EntryModel['payload'], ctx: PageContext): Html {
         </p>
         ${facts([
           [m.entry.at, time(view.atMs, 'second', ctx)],
-          [m.entry.person, view.personName && say(view.personName, ctx.lang)],
+          [m.entry.person, view.personId && html`<code>${view.personId}</code>`],
           [m.entry.recipient, view.recipientName && say(view.recipientName, ctx.lang)],
           [m.entry.purpose, view.purpose && m.purposes[view.purpose]],
           [m.entry.categories, formatList(categories, ctx.lang)],

@@ -28,7 +28,7 @@ export function homePage(model: HomeModel, ctx: PageContext): Html {
   const m = words(ctx).home;
   const main = html`
     <section class="hero">
-      <p class="eyebrow">${model.name} · ${m.period}</p>
+      <p class="eyebrow">${model.name !== '' && html`${model.name} · `}${m.period}</p>
       <h1>
         ${m.headline(model.usedCount, number(model.usedCount, ctx), model.refusedCount, number(model.refusedCount, ctx))}
       </h1>
@@ -57,7 +57,7 @@ export function homePage(model: HomeModel, ctx: PageContext): Html {
       <p><a href="${paths.activity}">${m.allActivity}</a></p>
     </section>
   `;
-  return layout({ title: m.title(model.name), main }, ctx);
+  return layout({ title: model.name === '' ? words(ctx).layout.nav.home : m.title(model.name), main }, ctx);
 }
 
 function askers(model: HomeModel, ctx: PageContext): Html {

@@ -7,7 +7,7 @@ import { evidenceLine, type Evidence } from '../parts/evidence.ts';
 import { words, type PageContext } from '../parts/page.ts';
 import { pager, type Paging } from '../parts/paging.ts';
 import { cardTable } from '../parts/table.ts';
-import { hash, number, outcome, time, type Outcome } from '../parts/text.ts';
+import { hash, outcome, time, type Outcome } from '../parts/text.ts';
 import { officerEntryPath, paths, proofPath } from '../paths.ts';
 
 /** One leaf as a line; nothing here needs a payload to be opened. */

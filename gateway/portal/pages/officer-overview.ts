@@ -93,7 +93,10 @@ export function officerOverviewPage(model: OfficerOverviewModel, ctx: PageContex
         <h2>${m.trust}</h2>
         <p>${m.trustText}</p>
       </div>
-      <code>${m.trustCommand}</code>
+      <p class="buttons">
+        <a class="button plain" href="/trust.json" download="assent-trust.json">${m.trustDownload}</a>
+        <code>${m.trustCommand}</code>
+      </p>
     </section>
   `;
   return layout({ title: m.title, main }, ctx);

@@ -12,7 +12,7 @@ import {
   switchName,
   type SwitchView,
 } from '../parts/switch.ts';
-import { mark } from '../parts/text.ts';
+import { mark, number } from '../parts/text.ts';
 import { myEntryPath } from '../paths.ts';
 
 /** One recipient's part of the matrix: its declared uses only, so that no switch governs nothing. */
@@ -21,7 +21,14 @@ export interface RecipientMatrix {
   readonly name: Text;
   readonly kind: 'any' | 'engine' | 'partner';
   readonly purposes: readonly Purpose[];
-  readonly rows: readonly { readonly category: Category; readonly cells: readonly SwitchView[] }[];
+  readonly rows: readonly MatrixRow[];
+}
+
+export interface MatrixRow {
+  readonly category: Category;
+  readonly cells: readonly SwitchView[];
+  /** Something is held in this category, or the person has decided about it: shown without being asked for. */
+  readonly isFirst: boolean;
 }
 
 /** What was saved a moment ago; announced once (WCAG 4.1.3). */
@@ -48,14 +55,14 @@ export function switchesPage(model: SwitchesModel, ctx: PageContext): Html {
       ${model.saved && savedMessage(model.saved, ctx)}
     </div>
     ${model.recipients.length > 1 && recipientLinks(model, ctx)}
-    ${model.recipients.map((recipient) => recipientSection(recipient, ctx))}
+    ${model.recipients.map((recipient) => (recipient.kind === 'any' ? generalSection(recipient, ctx) : recipientSection(recipient, ctx)))}
   `;
   return layout({ title: m.title, main, width: 'wide' }, ctx);
 }
 
 function recipientLinks(model: SwitchesModel, ctx: PageContext): Html {
   return html`<ul class="jump">
-    ${model.recipients.map((recipient) => html`<li><a href="#${anchorOf(recipient)}">${say(recipient.name, ctx.lang)}</a></li>`)}
+    ${model.recipients.map((recipient) => html`<li><a href="#${anchorOf(recipient)}">${recipient.kind === 'any' ? words(ctx).switches.general : say(recipient.name, ctx.lang)}</a></li>`)}
   </ul>`;
 }
 
@@ -63,42 +70,77 @@ function recipientSection(recipient: RecipientMatrix, ctx: PageContext): Html {
   const m = words(ctx);
   const name = say(recipient.name, ctx.lang);
   const kind = recipient.kind === 'any' ? null : m.switches[recipient.kind];
+  const first = recipient.rows.filter((row) => row.isFirst);
+  const rest = recipient.rows.filter((row) => !row.isFirst);
   return html`<section class="recipient" aria-labelledby="${anchorOf(recipient)}">
     <h2 id="${anchorOf(recipient)}">${name} ${kind && html`<span class="role">${kind}</span>`}</h2>
-    <table class="cards matrix" role="table" aria-labelledby="${anchorOf(recipient)}">
-      <thead role="rowgroup">
-        <tr role="row">
-          <th role="columnheader" scope="col">${m.switches.category}</th>
-          ${recipient.purposes.map(
-            (purpose) =>
-              html`<th role="columnheader" scope="col">
-                ${m.purposes[purpose]}<span class="hint">${m.purposeHints[purpose]}</span>
-              </th>`,
-          )}
-        </tr>
-      </thead>
-      <tbody role="rowgroup">
-        ${recipient.rows.map(
-          (row) =>
-            html`<tr role="row">
-              <th role="rowheader" scope="row" class="title">
-                ${m.categories[row.category]}<span class="hint">${m.categoryHints[row.category]}</span>
-              </th>
-              ${recipient.purposes.map((purpose) => {
-                const view = row.cells.find((cell) => cell.purpose === purpose);
-                return html`<td
-                  role="cell"
-                  data-label="${m.purposes[purpose]}"
-                  ${view === undefined && html`class="empty"`}
-                >
-                  ${view === undefined ? html`<span class="quiet">${m.switches.notUsed}</span>` : cell(view, name, ctx)}
-                </td>`;
-              })}
-            </tr>`,
-        )}
-      </tbody>
-    </table>
+    ${first.length > 0 && matrix(recipient, first, ctx)}
+    ${
+      rest.length > 0 &&
+      html`<details class="more-rows">
+        <summary>
+          ${m.switches.restRows(rest.length, number(rest.length, ctx))}
+          <span class="quiet">${m.switches.restRowsWhy}</span>
+        </summary>
+        ${matrix(recipient, rest, ctx)}
+      </details>`
+    }
   </section>`;
+}
+
+/** Seven by seven, and rarely needed: folded, with what is set in it said outside. */
+function generalSection(recipient: RecipientMatrix, ctx: PageContext): Html {
+  const m = words(ctx).switches;
+  const cells = recipient.rows.flatMap((row) => row.cells);
+  const set = (state: SwitchView['state']): Html =>
+    number(cells.filter((view) => view.state === state).length, ctx);
+  return html`<section class="recipient" aria-labelledby="${anchorOf(recipient)}">
+    <h2 id="${anchorOf(recipient)}">${m.general}</h2>
+    <details class="more-rows">
+      <summary>${m.generalText(set('on'), set('off'))}</summary>
+      ${matrix(recipient, recipient.rows, ctx)}
+    </details>
+  </section>`;
+}
+
+function matrix(recipient: RecipientMatrix, rows: readonly MatrixRow[], ctx: PageContext): Html {
+  const m = words(ctx);
+  const name = say(recipient.name, ctx.lang);
+  const { length } = recipient.purposes;
+  const shape = length === 1 ? 'single' : length > 4 ? 'many' : '';
+  return html`<table class="cards matrix ${shape}" role="table" aria-labelledby="${anchorOf(recipient)}">
+    <thead role="rowgroup">
+      <tr role="row">
+        <th role="columnheader" scope="col">${m.switches.category}</th>
+        ${recipient.purposes.map(
+          (purpose) =>
+            html`<th role="columnheader" scope="col">
+              ${m.purposes[purpose]}<span class="hint">${m.purposeHints[purpose]}</span>
+            </th>`,
+        )}
+      </tr>
+    </thead>
+    <tbody role="rowgroup">
+      ${rows.map(
+        (row) =>
+          html`<tr role="row">
+            <th role="rowheader" scope="row" class="title">
+              ${m.categories[row.category]}<span class="hint">${m.categoryHints[row.category]}</span>
+            </th>
+            ${recipient.purposes.map((purpose) => {
+              const view = row.cells.find((one) => one.purpose === purpose);
+              return html`<td
+                role="cell"
+                data-label="${m.purposes[purpose]}"
+                ${view === undefined && html`class="empty"`}
+              >
+                ${view === undefined ? html`<span class="quiet">${m.switches.notUsed}</span>` : cell(view, name, ctx)}
+              </td>`;
+            })}
+          </tr>`,
+      )}
+    </tbody>
+  </table>`;
 }
 
 function cell(view: SwitchView, recipientName: string, ctx: PageContext): Html {
