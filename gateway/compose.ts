@@ -72,7 +72,12 @@ export async function openCore(given: Config, system: System, options: CoreOptio
   const logSigner = createSigner(config.origin, keys['log.key']);
   const sealSigner = createSigner(sealKeyName(config.origin), keys['seal.key']);
   const publisher = createPublisher({ store, log, signer: logSigner, clock: system.clock });
-  if (options.checkLog !== false) await publisher.check();
+  if (options.checkLog !== false) {
+    await publisher.check().catch(async (error: unknown) => {
+      await store.close();
+      throw error;
+    });
+  }
   const gate = createGate({ store, log, keyring, system });
   await store.write((tx) => ensureNotices(tx, system.clock.nowMs()));
 

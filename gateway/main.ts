@@ -59,9 +59,10 @@ async function serve(
     clock: system.clock,
   });
   await anchorer.check();
+  // Before anything is closed: a demo history that was cut short goes on with its own clock.
+  const world = await ensureDemoWorld(core, { say });
   const abandoned = await gate.closeAbandoned();
   if (abandoned > 0) say(`closed ${abandoned} piece(s) of work that a stop had interrupted`);
-  const world = await ensureDemoWorld(core, { say });
 
   const oauth = oauthSurface(core);
   const recommender = createRecommender(operations);

@@ -5,7 +5,7 @@
 import { createCipheriv, createDecipheriv, createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import { eq, sql } from 'drizzle-orm';
 import { GatewayError } from '../errors.ts';
-import { query, type Reader, type Tx } from '../store/store.ts';
+import { bound, query, type Reader, type Tx } from '../store/store.ts';
 import { holderKey } from '../store/tables.ts';
 import type { Random } from '../system.ts';
 
@@ -47,7 +47,7 @@ const rowOf = query((db) =>
   db
     .select()
     .from(holderKey)
-    .where(eq(holderKey.holder, sql.placeholder('holder'))),
+    .where(eq(holderKey.holder, bound('holder'))),
 );
 const insertRow = query((db) =>
   db.insert(holderKey).values({

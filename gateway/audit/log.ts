@@ -2,7 +2,7 @@
 import { createHmac, hash } from 'node:crypto';
 import { and, asc, desc, eq, gte, lt, sql } from 'drizzle-orm';
 import { GatewayError } from '../errors.ts';
-import { query, type Reader, type Store, type Tx } from '../store/store.ts';
+import { bound, fixed, query, type Reader, type Store, type Tx } from '../store/store.ts';
 import { entry as entryTable } from '../store/tables.ts';
 import {
   canonicalPayload,
@@ -70,15 +70,15 @@ const lastEntry = query((db) =>
     .select({ number: entryTable.number, atMs: entryTable.atMs })
     .from(entryTable)
     .orderBy(desc(entryTable.number))
-    .limit(1),
+    .limit(fixed(1)),
 );
 const lastOfHolder = query((db) =>
   db
     .select({ sequence: entryTable.sequence })
     .from(entryTable)
-    .where(eq(entryTable.holder, sql.placeholder('holder')))
+    .where(eq(entryTable.holder, bound('holder')))
     .orderBy(desc(entryTable.sequence))
-    .limit(1),
+    .limit(fixed(1)),
 );
 const insertEntry = query((db) =>
   db.insert(entryTable).values({
@@ -101,7 +101,7 @@ const leafHashes = query((db) =>
   db
     .select({ number: entryTable.number, leaf: entryTable.leaf, leafHash: entryTable.leafHash })
     .from(entryTable)
-    .where(and(gte(entryTable.number, sql.placeholder('from')), lt(entryTable.number, sql.placeholder('to'))))
+    .where(and(gte(entryTable.number, bound('from')), lt(entryTable.number, bound('to'))))
     .orderBy(asc(entryTable.number)),
 );
 

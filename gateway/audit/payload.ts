@@ -1,6 +1,6 @@
 // Opens what lies encrypted beside the log.
-import { eq, sql } from 'drizzle-orm';
-import { query, type Reader } from '../store/store.ts';
+import { eq } from 'drizzle-orm';
+import { bound, query, type Reader } from '../store/store.ts';
 import { entry } from '../store/tables.ts';
 import { entryKinds, parsePayload, type EntryKind, type PlainObject } from './entry.ts';
 import type { KeyClass, Keyring } from './keys.ts';
@@ -11,7 +11,7 @@ const byNumber = query((db) =>
   db
     .select()
     .from(entry)
-    .where(eq(entry.number, sql.placeholder('number'))),
+    .where(eq(entry.number, bound('number'))),
 );
 
 export async function findEntry(reader: Reader, number: number): Promise<EntryRow | undefined> {

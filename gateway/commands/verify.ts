@@ -9,7 +9,6 @@ import {
   verifyBundle,
 } from '../audit/verify.ts';
 import { GatewayError } from '../errors.ts';
-import { askChain } from './ask-chain.ts';
 import { type Language, type VerifyWords, verifyWords } from './verify-words.ts';
 
 export interface VerifyOrder {
@@ -62,6 +61,8 @@ async function checkChain(order: VerifyOrder, url: string): Promise<ChainCheck |
   const { chain } = parseTrust(order.trustText);
   if (anchor === null || chain === null) return undefined;
   const { timeoutMs } = order;
+  // Loaded here, because most proofs are checked without a chain and its library is the heaviest part.
+  const { askChain } = await import('./ask-chain.ts');
   return askChain({ url, ...(timeoutMs === undefined ? {} : { timeoutMs }) }, chain, anchor);
 }
 

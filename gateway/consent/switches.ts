@@ -1,6 +1,6 @@
 // One person's switches: read, turn, fold. State is nothing but the fold of the consent events.
 import { and, asc, desc, eq, gt, inArray, lte, or, sql } from 'drizzle-orm';
-import { query, type Reader, type Tx } from '../store/store.ts';
+import { bound, fixed, query, type Reader, type Tx } from '../store/store.ts';
 import { consentEvent, notice, partner, person as personTable, switchRow } from '../store/tables.ts';
 import type { Extent, PersonState, SwitchState } from './decide.ts';
 import type { Category, Purpose, Recipient, SwitchRecipient } from './vocabulary.ts';
@@ -25,7 +25,7 @@ const personById = query((db) =>
   db
     .select({ status: personTable.status, gpcSinceMs: personTable.gpcSinceMs })
     .from(personTable)
-    .where(eq(personTable.id, sql.placeholder('person'))),
+    .where(eq(personTable.id, bound('person'))),
 );
 const switchColumns = {
   person: switchRow.person,
@@ -44,25 +44,27 @@ const switchesOfPerson = query((db) =>
     .select(switchColumns)
     .from(switchRow)
     .leftJoin(notice, eq(notice.hash, switchRow.noticeHash))
-    .where(eq(switchRow.person, sql.placeholder('person'))),
+    .where(eq(switchRow.person, bound('person'))),
 );
 const switchesForPurpose = query((db) =>
   db
     .select(switchColumns)
     .from(switchRow)
     .leftJoin(notice, eq(notice.hash, switchRow.noticeHash))
-    .where(
-      and(eq(switchRow.person, sql.placeholder('person')), eq(switchRow.purpose, sql.placeholder('purpose'))),
-    ),
+    .where(and(eq(switchRow.person, bound('person')), eq(switchRow.purpose, bound('purpose')))),
 );
 const partnerStatus = query((db) =>
   db
     .select({ status: partner.status })
     .from(partner)
-    .where(eq(partner.id, sql.placeholder('id'))),
+    .where(eq(partner.id, bound('id'))),
 );
 const lastEvent = query((db) =>
-  db.select({ number: consentEvent.number }).from(consentEvent).orderBy(desc(consentEvent.number)).limit(1),
+  db
+    .select({ number: consentEvent.number })
+    .from(consentEvent)
+    .orderBy(desc(consentEvent.number))
+    .limit(fixed(1)),
 );
 const insertEvent = query((db) =>
   db.insert(consentEvent).values({

@@ -1,8 +1,8 @@
 // The store as oidc-provider sees it: one adapter for every kind of record. Reads never enter the write queue.
-import { and, eq, isNull, lte, or, sql } from 'drizzle-orm';
+import { and, eq, isNull, lte, or } from 'drizzle-orm';
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { errors } from 'oidc-provider';
-import { query, type Store, type Tx } from '../store/store.ts';
+import { bound, query, type Store, type Tx } from '../store/store.ts';
 import { oauthGrant, oauthRecord, partner } from '../store/tables.ts';
 import type { System } from '../system.ts';
 import { openRecord, recordHash, sealRecord } from './record.ts';
@@ -27,15 +27,13 @@ const recordByHash = query((db) =>
       consumedMs: oauthRecord.consumedMs,
     })
     .from(oauthRecord)
-    .where(
-      and(eq(oauthRecord.model, sql.placeholder('model')), eq(oauthRecord.hash, sql.placeholder('hash'))),
-    ),
+    .where(and(eq(oauthRecord.model, bound('model')), eq(oauthRecord.hash, bound('hash')))),
 );
 const clientById = query((db) =>
   db
     .select({ client: partner.client, status: partner.status })
     .from(partner)
-    .where(eq(partner.id, sql.placeholder('id'))),
+    .where(eq(partner.id, bound('id'))),
 );
 
 /** @returns a factory as oidc-provider's `adapter` wants it */

@@ -2,11 +2,11 @@
 //
 // The library's checks are repeated here because the library, asked in the process, honours a token whose grant is
 // gone or narrowed (consent.md 2.1, R2 and R3). Whether the switches allow the use is the gate's to decide.
-import { and, eq, sql } from 'drizzle-orm';
+import { and, eq } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/sqlite-core';
 import type { GrantState } from '../consent/decide.ts';
 import { GatewayError } from '../errors.ts';
-import { query, type Reader } from '../store/store.ts';
+import { bound, fixed, query, type Reader } from '../store/store.ts';
 import { oauthGrant, oauthRecord, partner } from '../store/tables.ts';
 import { openRecord, recordHash, type RecordPayload } from './record.ts';
 
@@ -45,22 +45,25 @@ const tokenOfPerson = query((db) =>
       partnerStatus: partner.status,
     })
     .from(oauthRecord)
-    .leftJoin(grantRecord, and(eq(grantRecord.model, 'Grant'), eq(grantRecord.hash, oauthRecord.grantHash)))
+    .leftJoin(
+      grantRecord,
+      and(eq(grantRecord.model, fixed('Grant')), eq(grantRecord.hash, oauthRecord.grantHash)),
+    )
     .leftJoin(oauthGrant, eq(oauthGrant.id, oauthRecord.grantHash))
     .leftJoin(partner, eq(partner.id, oauthGrant.partner))
-    .where(and(eq(oauthRecord.model, 'AccessToken'), eq(oauthRecord.hash, sql.placeholder('hash')))),
+    .where(and(eq(oauthRecord.model, fixed('AccessToken')), eq(oauthRecord.hash, bound('hash')))),
 );
 const tokenOfPartner = query((db) =>
   db
     .select({ payload: oauthRecord.payload, expiresMs: oauthRecord.expiresMs })
     .from(oauthRecord)
-    .where(and(eq(oauthRecord.model, 'ClientCredentials'), eq(oauthRecord.hash, sql.placeholder('hash')))),
+    .where(and(eq(oauthRecord.model, fixed('ClientCredentials')), eq(oauthRecord.hash, bound('hash')))),
 );
 const partnerStatus = query((db) =>
   db
     .select({ status: partner.status })
     .from(partner)
-    .where(eq(partner.id, sql.placeholder('id'))),
+    .where(eq(partner.id, bound('id'))),
 );
 
 /**

@@ -1,11 +1,11 @@
 // How people and staff get in: invitations, enrolment, sign-in, sessions.
 import { argon2, createHash, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
-import { and, eq, gt, isNull, sql } from 'drizzle-orm';
+import { and, eq, gt, isNull } from 'drizzle-orm';
 import type { CallerKind } from '../consent/vocabulary.ts';
 import { GatewayError } from '../errors.ts';
 import type { GateRequest, Released } from '../gate.ts';
-import { query, type Tx } from '../store/store.ts';
+import { bound, query, type Tx } from '../store/store.ts';
 import { account, invitation, person as personTable, session, staff, staffToken } from '../store/tables.ts';
 import { newId } from '../system.ts';
 import type { OperationParts } from './parts.ts';
@@ -15,7 +15,7 @@ export type StaffRole = Extract<CallerKind, 'officer' | 'analyst' | 'operator'>;
 export const sessionTtlMs = 12 * 3_600_000;
 const invitationTtlMs = 14 * 86_400_000;
 const tokenTtlMs = 90 * 86_400_000;
-const userNamePattern = /^[\p{L}\p{N}._@+-]{3,64}$/u;
+const userNamePattern = /^[\p{L}\p{N}._@+-]{2,64}$/u;
 const passwordLimits = { least: 12, most: 256 };
 
 export interface Session {
@@ -113,7 +113,7 @@ export interface Enrolment {
 export async function enrol(parts: OperationParts, enrolment: Enrolment): Promise<Released<NewSession>> {
   const { userName, code } = enrolment;
   if (!userNamePattern.test(userName))
-    throw new GatewayError('malformed_request', 'a name has 3 to 64 letters, digits or . _ @ + -');
+    throw new GatewayError('malformed_request', 'a name has 2 to 64 letters, digits or . _ @ + -');
   if (enrolment.password.length < passwordLimits.least || enrolment.password.length > passwordLimits.most) {
     throw new GatewayError(
       'malformed_request',
@@ -220,7 +220,7 @@ const sessionByHash = query((db) =>
     .from(session)
     .leftJoin(staff, and(eq(staff.id, session.subject), eq(session.kind, 'staff')))
     .leftJoin(account, and(eq(account.person, session.subject), eq(session.kind, 'person')))
-    .where(eq(session.hash, sql.placeholder('hash'))),
+    .where(eq(session.hash, bound('hash'))),
 );
 
 /** The live session of a cookie's token; undefined for anything else. */
@@ -257,7 +257,7 @@ export async function addStaff(
   member: { userName: string; role: StaffRole; password: string },
 ): Promise<Released<string>> {
   if (!userNamePattern.test(member.userName))
-    throw new GatewayError('malformed_request', 'a name has 3 to 64 letters, digits or . _ @ + -');
+    throw new GatewayError('malformed_request', 'a name has 2 to 64 letters, digits or . _ @ + -');
   if (member.password.length < passwordLimits.least) {
     throw new GatewayError('malformed_request', `a password has at least ${passwordLimits.least} characters`);
   }

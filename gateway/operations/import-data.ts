@@ -5,7 +5,7 @@
 import { eq, lt, sql } from 'drizzle-orm';
 import { EngineError, type RejectedRow, type RowBatch } from '../../engine/index.ts';
 import { GatewayError } from '../errors.ts';
-import { query, type Tx } from '../store/store.ts';
+import { bound, query, type Tx } from '../store/store.ts';
 import {
   attribute,
   event,
@@ -132,7 +132,7 @@ const personByReference = query((db) =>
   db
     .select({ id: personTable.id })
     .from(personTable)
-    .where(eq(personTable.reference, sql.placeholder('reference'))),
+    .where(eq(personTable.reference, bound('reference'))),
 );
 const insertPerson = query((db) =>
   db.insert(personTable).values({

@@ -1,8 +1,8 @@
 // Personal rows. Every function here takes a permit and reads no more than it allows.
-import { and, asc, count, desc, eq, gte, inArray, sql } from 'drizzle-orm';
+import { and, asc, count, desc, eq, gte, inArray } from 'drizzle-orm';
 import { Permit } from '../consent/decide.ts';
 import { categoryNames, type Category } from '../consent/vocabulary.ts';
-import { query, type Reader } from '../store/store.ts';
+import { bound, query, type Reader } from '../store/store.ts';
 import { attribute, event, item, source } from '../store/tables.ts';
 
 export interface EventRow {
@@ -37,26 +37,21 @@ const eventsOfPerson = query((db) =>
     .leftJoin(item, eq(item.key, event.item))
     .where(
       and(
-        eq(event.person, sql.placeholder('person')),
-        eq(event.category, sql.placeholder('category')),
-        gte(event.atMs, sql.placeholder('sinceMs')),
+        eq(event.person, bound('person')),
+        eq(event.category, bound('category')),
+        gte(event.atMs, bound('sinceMs')),
       ),
     )
     // The index's own order: sorting by id as well would sort all rows for every page.
     .orderBy(desc(event.atMs), desc(event.kind), desc(event.item))
-    .limit(sql.placeholder('limit'))
-    .offset(sql.placeholder('offset')),
+    .limit(bound('limit'))
+    .offset(bound('offset')),
 );
 const attributesOfPerson = query((db) =>
   db
     .select({ name: attribute.name, value: attribute.value, source: attribute.source })
     .from(attribute)
-    .where(
-      and(
-        eq(attribute.person, sql.placeholder('person')),
-        eq(attribute.category, sql.placeholder('category')),
-      ),
-    )
+    .where(and(eq(attribute.person, bound('person')), eq(attribute.category, bound('category'))))
     .orderBy(asc(attribute.name)),
 );
 

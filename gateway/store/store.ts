@@ -1,4 +1,5 @@
 // What the rest may ask of a database: one writer with durable transactions, and reads beside it.
+import { sql, type Placeholder, type SQL } from 'drizzle-orm';
 import type { BetterSQLite3Database } from 'drizzle-orm/better-sqlite3';
 
 /** Drizzle's builder over the tables of `tables.ts`. */
@@ -12,6 +13,24 @@ export interface Query<Result> {
 /** Declares a query at module level; parameters are Drizzle placeholders. */
 export function query<Result>(build: (db: Database) => PromiseLike<Result>): Query<Result> {
   return { build };
+}
+
+/**
+ * A parameter of a prepared query, for conditions, limits and offsets.
+ *
+ * Hidden in a subquery on purpose: this SQLite is built with STAT4 and plans a statement again each time a parameter
+ * that might change the plan is bound, which made point reads 5 to 10 times slower (measured: 24 µs against 2.7).
+ */
+export function bound(name: string): SQL<never> & Placeholder {
+  return sql`(select ${sql.placeholder(name)})` as SQL<never> & Placeholder;
+}
+
+/** A constant written into a prepared query: Drizzle would bind it, with the cost told at `bound`. */
+export function fixed(
+  value: number | 'AccessToken' | 'ClientCredentials' | 'Grant',
+): SQL<never> & Placeholder {
+  return sql.raw(typeof value === 'number' ? String(value) : `'${value}'`) as unknown as SQL<never> &
+    Placeholder;
 }
 
 export interface Reader {

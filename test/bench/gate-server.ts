@@ -9,8 +9,8 @@ import { presentedToken } from '../../gateway/http/caller.ts';
 import { oauthSurface } from '../../gateway/oauth/surface.ts';
 import { createRecommender } from '../../gateway/operations/recommend.ts';
 import { event, item } from '../../gateway/store/tables.ts';
-import { query } from '../../gateway/store/store.ts';
-import { and, desc, eq, gte, sql } from 'drizzle-orm';
+import { bound, query } from '../../gateway/store/store.ts';
+import { and, desc, eq, gte } from 'drizzle-orm';
 import { realSystem } from '../../gateway/system.ts';
 import { grantedToken } from '../support/granted-token.ts';
 
@@ -34,14 +34,14 @@ const rowsOf = query((db) =>
     .leftJoin(item, eq(item.key, event.item))
     .where(
       and(
-        eq(event.person, sql.placeholder('person')),
-        eq(event.category, sql.placeholder('category')),
-        gte(event.atMs, sql.placeholder('sinceMs')),
+        eq(event.person, bound('person')),
+        eq(event.category, bound('category')),
+        gte(event.atMs, bound('sinceMs')),
       ),
     )
     .orderBy(desc(event.atMs), desc(event.kind), desc(event.item))
-    .limit(sql.placeholder('limit'))
-    .offset(sql.placeholder('offset')),
+    .limit(bound('limit'))
+    .offset(bound('offset')),
 );
 
 const app = await buildApp({
