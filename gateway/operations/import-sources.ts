@@ -1,7 +1,7 @@
 // What can be imported, as something `importData` can open from its start as often as it needs.
-import { readMovieLens, readSource, type SourceSpec } from '../../engine/index.ts';
-import { GatewayError } from '../errors.ts';
+import { readMovieLens, readSource } from '../../engine/index.ts';
 import type { ImportOrder } from './import-data.ts';
+import { readMap } from './import-map.ts';
 
 type OpenFile = (name: string) => AsyncIterable<Uint8Array>;
 
@@ -18,7 +18,7 @@ export function movieLensSource(openFile: OpenFile): ImportOrder['open'] {
 
 /**
  * A CSV or NDJSON file with a description of its columns (`SourceSpec` in the engine; README shows examples).
- * @throws GatewayError `malformed_request` when the description has no mapping
+ * @throws GatewayError `malformed_request`, `unknown_category` when the description is not one
  */
 export function mappedSource(
   format: 'csv' | 'ndjson',
@@ -26,16 +26,6 @@ export function mappedSource(
   description: unknown,
   openFile: OpenFile,
 ): ImportOrder['open'] {
-  const given = description as { mapping?: { rows?: unknown } } | null;
-  if (
-    typeof given !== 'object' ||
-    !['events', 'items', 'attributes'].includes(String(given?.mapping?.rows))
-  ) {
-    throw new GatewayError(
-      'malformed_request',
-      'the map needs "mapping": {"rows": "events" | "items" | "attributes", ...}',
-    );
-  }
-  const spec = { ...given, format, name } as SourceSpec;
+  const spec = readMap(format, name, description);
   return () => readSource(spec, openFile(name));
 }
