@@ -18,7 +18,7 @@ const neededMinor = 12; // type stripping is stable from 24.12 on
 
 if (program === undefined) stop(2, 'usage: node gateway/setup.mjs PROGRAM [ARGUMENTS]');
 const node = findNode();
-installPackages();
+await installPackages();
 runProgram();
 
 /** Path of a Node binary with the needed major version. */
@@ -43,7 +43,10 @@ function findNode() {
   ]);
   const path = fetched.stdout.trim().split('\n').at(-1);
   if (fetched.status !== 0 || path === undefined || !existsSync(path)) {
-    stop(1, `could not fetch Node ${neededMajor} from npm:\n${fetched.stderr}\nInstall Node ${neededMajor} or newer and try again.`);
+    stop(
+      1,
+      `could not fetch Node ${neededMajor} from npm:\n${fetched.stderr}\nInstall Node ${neededMajor} or newer and try again.`,
+    );
   }
   mkdirSync(dirname(stamp), { recursive: true });
   writeFileSync(stamp, path + '\n');
@@ -54,7 +57,7 @@ function findNode() {
  * Installs what the lock file names. `--ignore-scripts`: no package runs code at install; the native ones
  * carry their binaries. Not `npm ci`: it fails where the registry lacks an optional package of another platform.
  */
-function installPackages() {
+async function installPackages() {
   const stamp = join(root, 'node_modules', '.assent-installed');
   const wanted = createHash('sha256')
     .update(readFileSync(join(root, 'package-lock.json')))
@@ -64,8 +67,22 @@ function installPackages() {
   say('installing packages (half a minute or more, once)');
   const begun = process.hrtime.bigint();
   const seconds = () => Math.round(Number(process.hrtime.bigint() - begun) / 1e9);
-  const installed = runNpm(node, ['install', '--ignore-scripts', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], 'inherit');
-  if (installed.status !== 0) stop(1, 'npm install failed; its own message is above. Nothing was started.');
+  const [command, given, options] = npmCommand(node, [
+    'install',
+    '--ignore-scripts',
+    '--no-save',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ]);
+  const child = spawn(command, given, { ...options, stdio: ['ignore', 'inherit', 'inherit'] });
+  const beat = setInterval(() => say(`still installing (${seconds()} s)`), 10_000);
+  const status = await new Promise((resolve) => {
+    child.on('error', () => resolve(1));
+    child.on('exit', resolve);
+  });
+  clearInterval(beat);
+  if (status !== 0) stop(1, 'npm install failed; its own message is above. Nothing was started.');
   writeFileSync(stamp, wanted);
   // npm may have pruned the note of where Node is, so it is written again.
   if (node !== process.execPath) writeFileSync(join(root, 'node_modules', '.assent-node'), node + '\n');
@@ -73,11 +90,18 @@ function installPackages() {
 }
 
 function runProgram() {
-  const child = spawn(node, ['--disable-warning=ExperimentalWarning', resolveProgram(program), ...programArguments], {
-    cwd: process.cwd(),
-    stdio: 'inherit',
-    env: { ...process.env, PATH: `${dirname(node)}${process.platform === 'win32' ? ';' : ':'}${process.env.PATH ?? ''}` },
-  });
+  const child = spawn(
+    node,
+    ['--disable-warning=ExperimentalWarning', resolveProgram(program), ...programArguments],
+    {
+      cwd: process.cwd(),
+      stdio: 'inherit',
+      env: {
+        ...process.env,
+        PATH: `${dirname(node)}${process.platform === 'win32' ? ';' : ':'}${process.env.PATH ?? ''}`,
+      },
+    },
+  );
   // A terminal sends Ctrl-C to both processes; passing it on as well would count as a second, impatient one.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => (signal === 'SIGINT' && process.stdin.isTTY ? undefined : child.kill(signal)));
@@ -94,17 +118,22 @@ function resolveProgram(path) {
   return resolve(root, path);
 }
 
-/** Runs npm's own JavaScript with the given Node, so that packages with native parts are chosen for it. */
-function runNpm(withNode, npmArguments, output = 'pipe') {
-  const npmScript = [
+/** Runs npm and waits for its output. */
+function runNpm(withNode, npmArguments) {
+  const [command, given, options] = npmCommand(withNode, npmArguments);
+  return spawnSync(command, given, { ...options, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** npm's own JavaScript with the given Node, so that packages with native parts are chosen for it. */
+function npmCommand(withNode, npmArguments) {
+  const script = [
     process.env.npm_execpath,
     join(dirname(process.execPath), '..', 'lib', 'node_modules', 'npm', 'bin', 'npm-cli.js'),
     join(dirname(process.execPath), 'node_modules', 'npm', 'bin', 'npm-cli.js'),
   ].find((path) => path !== undefined && path.endsWith('.js') && existsSync(path));
-  const options = { cwd: root, encoding: 'utf8', stdio: ['ignore', output, output === 'inherit' ? 'inherit' : 'pipe'] };
-  return npmScript === undefined
-    ? spawnSync('npm', npmArguments, { ...options, shell: process.platform === 'win32' })
-    : spawnSync(withNode, [npmScript, ...npmArguments], options);
+  return script === undefined
+    ? ['npm', npmArguments, { cwd: root, shell: process.platform === 'win32' }]
+    : [withNode, [script, ...npmArguments], { cwd: root }];
 }
 
 function say(text) {
