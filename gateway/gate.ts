@@ -545,6 +545,7 @@ export function createGate({ store, log, keyring, system }: GateParts): Gate {
             ...requestPayload(request),
             population: request.population,
             consent_event: population.event,
+            people: population.people.length,
             decision: 'allowed',
             basis: activities[request.operation].basis,
           },

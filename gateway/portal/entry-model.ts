@@ -91,6 +91,7 @@ async function payloadView(
     }),
     reason: text('reason'),
     rowCount: typeof counts?.['rows'] === 'number' ? counts['rows'] : null,
+    peopleCount: typeof payload['people'] === 'number' ? payload['people'] : null,
   };
 }
 

@@ -218,6 +218,7 @@ const entry: EntryModel = {
     outcome: 'refused',
     reason: 'switch_off',
     rowCount: 0,
+    peopleCount: null,
   },
   evidence: anchored,
   inclusion: {

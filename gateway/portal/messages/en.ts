@@ -605,6 +605,7 @@ export const en = {
     decision: 'Decision',
     reason: 'Reason',
     rows: 'Rows',
+    people: 'People',
     outcome: 'Outcome',
     at: 'When',
     inclusion: 'Inclusion in the log',

@@ -573,6 +573,7 @@ export const zh: Messages = {
     decision: '决定编号',
     reason: '原因',
     rows: '行数',
+    people: '人数',
     outcome: '结果',
     at: '时间',
     inclusion: '在日志中的位置',

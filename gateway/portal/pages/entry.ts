@@ -42,6 +42,8 @@ export interface PayloadView {
   readonly outcome: Outcome;
   readonly reason: string | null;
   readonly rowCount: number | null;
+  /** How many people a population had; for the officer alone. */
+  readonly peopleCount: number | null;
 }
 
 export interface EntryModel {
@@ -122,6 +124,7 @@ function payload(view: EntryModel['payload'], ctx: PageContext): Html {
           [m.entry.categories, formatList(categories, ctx.lang)],
           [m.entry.reason, view.reason && word(m.reasons, view.reason)],
           [m.entry.rows, view.rowCount !== null && number(view.rowCount, ctx)],
+          [m.entry.people, view.peopleCount !== null && number(view.peopleCount, ctx)],
           [m.entry.basis, view.basis && word(m.bases, view.basis)],
           [
             m.entry.notice,
