@@ -211,6 +211,17 @@ describe('the decision table', () => {
       'gpc_signal',
     ],
     [
+      'marketing agreed to in the moment of the GPC signal',
+      { ...read, purpose: 'marketing' },
+      {
+        subject: subject([sw('on', 'partner:shop', { purpose: 'marketing' })], {
+          gpcSinceMs: nowMs - dayMs,
+        }),
+        grant: { ...grant, scopes: ['browsing.marketing:read'] },
+      },
+      'gpc_signal',
+    ],
+    [
       'marketing agreed to after the GPC signal',
       { ...read, purpose: 'marketing' },
       {

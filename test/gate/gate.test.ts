@@ -133,6 +133,57 @@ describe('an allowed use', () => {
   });
 });
 
+describe('an entry that is not durable', () => {
+  it('is not answered, not counted and not signed while its sync hangs', async () => {
+    let isHeld = false;
+    let release: () => void = () => undefined;
+    const held = await openTestCore({
+      openSync: () => ({
+        sync: () => (isHeld ? new Promise<void>((resolve) => (release = resolve)) : Promise.resolve()),
+        close: async () => undefined,
+      }),
+    });
+    await addPartner(held);
+    await addPerson(held, 'lin', { browsed: ['i1'] });
+    isHeld = true;
+    let answered = false;
+    const calling = held.gate
+      .run(partnerRead('lin'), async () => ({ value: null }))
+      .catch((error: unknown) => error)
+      .finally(() => (answered = true));
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    // The row is committed and can be seen; nobody is told of it.
+    expect(await entriesOf(held)).toHaveLength(1);
+    expect([answered, held.log.durableSize(), (await held.log.tree()).size]).toEqual([false, 0, 0]);
+    isHeld = false;
+    release();
+    expect(await calling).toBeInstanceOf(Refusal);
+    expect(held.log.durableSize()).toBe(1);
+    expect((await held.publisher.publish())?.size).toBe(1);
+  });
+
+  it('is not counted when its transaction is undone', async () => {
+    await allowLin();
+    const undone = core.store.write(async (tx) => {
+      await core.log.append(tx, {
+        kind: 'used',
+        concern: { kind: 'system' },
+        operationId: 'o',
+        atMs: core.clock.nowMs(),
+        outcome: 'allowed',
+        recipient: null,
+        keyClass: 'data',
+        payload: {},
+      });
+      throw new Error('undone');
+    });
+    await expect(undone).rejects.toThrow('undone');
+    expect(core.log.durableSize()).toBe(0);
+    const { receipt } = await core.gate.run(partnerRead('lin'), async () => ({ value: null }));
+    expect(receipt.number).toBe(0);
+  });
+});
+
 describe('a refused use', () => {
   it('does no work, and its entry is there', async () => {
     let worked = false;

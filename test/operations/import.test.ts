@@ -160,7 +160,9 @@ describe('importing data', () => {
 
   it('a map without a mapping is malformed', () => {
     for (const map of [null, {}, { mapping: { rows: 'people' } }, 'events']) {
-      expect(() => mappedSource('csv', 'x', map, () => bytesOf(''))).toThrow('the map needs');
+      expect(() => mappedSource('csv', 'x', map, () => bytesOf(''))).toThrow(
+        expect.objectContaining({ code: 'malformed_request' }),
+      );
     }
   });
 
