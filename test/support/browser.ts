@@ -34,7 +34,12 @@ export async function findBarriers(page: Page): Promise<string[]> {
     const { axe } = globalThis as unknown as {
       axe: { run(options: object): Promise<{ violations: readonly Finding[] }> };
     };
-    const { violations } = await axe.run({ runOnly: rules });
+    const { violations } = await axe.run({
+      runOnly: rules,
+      // Only what is wrong, and no second fetch of the stylesheets: a third of the time.
+      resultTypes: ['violations'],
+      preload: false,
+    });
     return violations.map(
       ({ id, nodes }) =>
         `${id}: ${nodes.map((node) => `${node.html.slice(0, 160)} ${node.failureSummary ?? ''}`).join(' | ')}`,

@@ -94,7 +94,7 @@ export function officerOverviewPage(model: OfficerOverviewModel, ctx: PageContex
         <p>${m.trustText}</p>
       </div>
       <p class="buttons">
-        <a class="button plain" href="/trust.json" download="assent-trust.json">${m.trustDownload}</a>
+        <a class="button plain" href="/log/trust.json" download="assent-trust.json">${m.trustDownload}</a>
         <code>${m.trustCommand}</code>
       </p>
     </section>
