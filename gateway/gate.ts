@@ -460,9 +460,10 @@ export function createGate({ store, log, keyring, system }: GateParts): Gate {
       }
       throw new GatewayError('consent_withdrawn');
     } catch (error) {
-      if (!(error instanceof GatewayError && error.code === 'consent_withdrawn')) {
-        await store.write((tx) => end(tx, request, id, start, 'failed', { decision: 'failed' }, population));
-      }
+      await store.write(async (tx) => {
+        if (await isOpen(tx, id))
+          await end(tx, request, id, start, 'failed', { decision: 'failed' }, population);
+      });
       throw error;
     }
   }
@@ -594,6 +595,12 @@ export function createGate({ store, log, keyring, system }: GateParts): Gate {
     }
   }
 
+  async function isOpen(tx: Tx, run: string): Promise<boolean> {
+    const [row] = await tx.db.select({ state: runTable.state }).from(runTable).where(eq(runTable.id, run));
+    return row?.state === 'started';
+  }
+
+  /** Ends a run once: what another process closed meanwhile is not released after all. */
   async function end(
     tx: Tx,
     request: LongRequest,
@@ -603,9 +610,12 @@ export function createGate({ store, log, keyring, system }: GateParts): Gate {
     payload: Readonly<Record<string, unknown>>,
     population: Population | undefined,
   ): Promise<Receipt> {
+    if (!(await isOpen(tx, id))) {
+      throw new GatewayError('conflict', 'this work was closed meanwhile; its result is not released');
+    }
     const atMs = clock.nowMs();
     const receipt = await appendEntry(tx, {
-      kind: state === 'failed' ? 'failed' : state,
+      kind: state,
       concern: {
         kind: 'population',
         key: request.population,

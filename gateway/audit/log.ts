@@ -182,8 +182,10 @@ export async function openLog(store: Store, keyring: Keyring): Promise<Log> {
           for (let place = 0; tree.size < to; place++) tree.append(checkedHash(rows[place], tree.size));
         }
       };
-      loading = loading.then(load);
-      await loading;
+      // One load at a time; one that failed does not keep the next from trying.
+      const loaded = loading.then(load);
+      loading = loaded.catch(() => undefined);
+      await loaded;
       return tree;
     },
   };

@@ -258,8 +258,11 @@ export async function addStaff(
 ): Promise<Released<string>> {
   if (!userNamePattern.test(member.userName))
     throw new GatewayError('malformed_request', 'a name has 2 to 64 letters, digits or . _ @ + -');
-  if (member.password.length < passwordLimits.least) {
-    throw new GatewayError('malformed_request', `a password has at least ${passwordLimits.least} characters`);
+  if (member.password.length < passwordLimits.least || member.password.length > passwordLimits.most) {
+    throw new GatewayError(
+      'malformed_request',
+      `a password has ${passwordLimits.least} to ${passwordLimits.most} characters`,
+    );
   }
   const id = newId(parts.system.random);
   const password = await hashPassword(parts, member.password);

@@ -119,11 +119,15 @@ export async function proveForOfficer(
   officer: string,
   number: number,
 ): Promise<Released<string>> {
-  const bundle = await prover.bundle(number, true);
-  return parts.gate.run(lookRequest(officer, 'open-entry', number, 'proof'), async (_permit, tx) => {
-    const row = await findEntry(tx, number);
-    return { value: bundle, keyClass: 'evidence', ...touchedBy(row?.holder ?? null) };
-  });
+  const allowed = await parts.gate.run(
+    lookRequest(officer, 'open-entry', number, 'proof'),
+    async (_permit, tx) => {
+      const row = await findEntry(tx, number);
+      if (row === undefined) throw new GatewayError('not_found', 'there is no such entry');
+      return { value: undefined, keyClass: 'evidence', ...touchedBy(row.holder) };
+    },
+  );
+  return { ...allowed, value: await prover.bundle(number, true) };
 }
 
 /** A person downloads the proof of an entry about them. */

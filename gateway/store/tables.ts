@@ -189,7 +189,7 @@ export const event = sqliteTable('event', {
   person: text('person').notNull(),
   category: text('category').notNull(),
   kind: text('kind').notNull(),
-  item: text('item'),
+  item: text('item').notNull(),
   value: real('value'),
   atMs: integer('at_ms').notNull(),
   source: text('source').notNull(),

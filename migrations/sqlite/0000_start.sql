@@ -198,7 +198,7 @@ CREATE TABLE event (
   person TEXT NOT NULL REFERENCES person (id),
   category TEXT NOT NULL,
   kind TEXT NOT NULL,
-  item TEXT,
+  item TEXT NOT NULL,
   value REAL,
   at_ms INTEGER NOT NULL,
   source TEXT NOT NULL REFERENCES source (id)
