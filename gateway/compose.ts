@@ -1,5 +1,5 @@
 // Opens the parts in order and closes them again. `main` adds the network, `cli` runs single operations.
-import { mkdirSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { eq } from 'drizzle-orm';
 import { join } from 'node:path';
 import { createKeyring, type Keyring } from './audit/keys.ts';
@@ -55,7 +55,10 @@ export const databaseFile = 'assent.sqlite';
 export async function openCore(given: Config, system: System, options: CoreOptions = {}): Promise<Core> {
   mkdirSync(given.home, { recursive: true, mode: 0o700 });
   const keys = loadKeys(join(given.home, 'keys'), system.random);
-  const store = openSqlite(join(given.home, databaseFile), {
+  const database = join(given.home, databaseFile);
+  // SQLite would make it readable by all who can reach the folder; its other files take over these rights.
+  if (!existsSync(database)) closeSync(openSync(database, 'a', 0o600));
+  const store = openSqlite(database, {
     onFatal: (cause) => {
       // Durability can no longer be promised. Nothing that waits may be answered, so the process ends here.
       process.stderr.write(

@@ -72,7 +72,12 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
   };
 
   const host = text('HOST') ?? '127.0.0.1';
-  const port = integer('PORT', 8080, 0, 65_535);
+  const flag = (name: keyof typeof variables): boolean => {
+    const given = text(name);
+    if (given !== undefined && given !== '0' && given !== '1') problems.push(`${name} must be 1 or 0`);
+    return given === '1';
+  };
+  const port = integer('PORT', 8080, 1, 65_535);
   const publicUrl = (text('ASSENT_PUBLIC_URL') ?? `http://${host}:${port}`).replace(/\/$/, '');
   let publicHost = host;
   try {
@@ -88,7 +93,9 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
     problems.push('HOST is not a loopback address: set ASSENT_PUBLIC_URL to the https URL of your proxy');
   }
   const chainUrl = text('ASSENT_CHAIN_URL');
-  if (chainUrl !== undefined && !URL.canParse(chainUrl)) problems.push('ASSENT_CHAIN_URL is not a URL');
+  if (chainUrl !== undefined && !/^https?:\/\//.test(chainUrl))
+    problems.push('ASSENT_CHAIN_URL is not an http(s) URL');
+  else if (chainUrl !== undefined && !URL.canParse(chainUrl)) problems.push('ASSENT_CHAIN_URL is not a URL');
   const chainContract = text('ASSENT_CHAIN_CONTRACT');
   if (chainContract !== undefined && chainUrl === undefined) {
     problems.push('ASSENT_CHAIN_CONTRACT needs ASSENT_CHAIN_URL');
@@ -101,6 +108,8 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
   const home = resolve(expandHome(text('ASSENT_HOME') ?? 'data'));
   const anchorEverySeconds = integer('ASSENT_ANCHOR_EVERY_SECONDS', 60, 1, 86_400);
   const requestsPerMinute = integer('ASSENT_REQUESTS_PER_MINUTE', 600, 0, 10_000_000);
+  const trustProxy = flag('ASSENT_TRUST_PROXY');
+  const empty = flag('ASSENT_EMPTY');
   const chainPort = integer('ASSENT_CHAIN_PORT', 8545, 0, 65_535);
   if (problems.length > 0) throw new GatewayError('config_invalid', problems.join('\n'));
 
@@ -117,8 +126,8 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
     chainFinality,
     anchorEveryMs: anchorEverySeconds * 1000,
     checkpointEveryMs: 1000,
-    trustProxy: text('ASSENT_TRUST_PROXY') === '1',
-    empty: text('ASSENT_EMPTY') === '1',
+    trustProxy,
+    empty,
     limits: Object.freeze({
       bodyBytes: 64 * 1024,
       requestsPerMinute,

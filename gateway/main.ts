@@ -32,8 +32,12 @@ async function start(): Promise<void> {
     await stop();
     throw error;
   }
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
+  let isStopping = false;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      // Repeating it changes nothing: an impatient second Ctrl-C must not cut the last signature short.
+      if (isStopping) return;
+      isStopping = true;
       say(`\n${signal}: stopping`);
       void stop().then(
         () => process.exit(0),
@@ -167,8 +171,12 @@ function fromArguments(given: readonly string[]): Record<string, string> {
     const [flag = '', inline] = argument.split('=', 2);
     const name = names[flag];
     if (argument === '--empty') found['ASSENT_EMPTY'] = '1';
-    else if (name !== undefined) found[name] = inline ?? given[++at] ?? '';
-    else
+    else if (name !== undefined) {
+      const value = inline ?? given[++at];
+      if (value === undefined || value === '' || value.startsWith('--'))
+        throw new GatewayError('config_invalid', `${flag} needs a value`);
+      found[name] = value;
+    } else
       throw new GatewayError(
         'config_invalid',
         `unknown argument ${flag}; known: --empty --home DIR --port N --host ADDRESS`,
@@ -181,7 +189,15 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : 'unknown';
 }
 
-start().catch((error: unknown) => {
+/** The commonest reason of all, in words that say what to do. */
+function portInUse(error: unknown): GatewayError | undefined {
+  const { code, port } = error as { code?: unknown; port?: unknown };
+  if (code !== 'EADDRINUSE') return undefined;
+  return new GatewayError('config_invalid', `port ${String(port)} is in use; choose another with --port N`);
+}
+
+start().catch((cause: unknown) => {
+  const error = portInUse(cause) ?? cause;
   const code = error instanceof GatewayError ? error.code : 'internal';
   process.stderr.write(`Assent did not start (${code}): ${messageOf(error)}\n`);
   if (code === 'log_fork') {

@@ -26,7 +26,12 @@ export async function serveRpc(provider: RequestProvider, port: number): Promise
   server.maxConnections = 64;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) =>
-      reject(unavailable(`Port ${port} of the local chain cannot be used`, cause)),
+      reject(
+        unavailable(
+          `Port ${port} of the local chain cannot be used; ASSENT_CHAIN_PORT names another, 0 any`,
+          cause,
+        ),
+      ),
     );
     server.listen(port, '127.0.0.1', resolve);
   });
