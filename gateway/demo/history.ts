@@ -51,9 +51,9 @@ export interface Action {
 }
 
 export const staffMembers = {
-  operator: { userName: 'He.Ping', name: { en: 'He Ping', zh: '何平' } },
-  officer: { userName: 'Chen.Wei', name: { en: 'Chen Wei', zh: '陈薇' } },
-  analyst: { userName: 'Sam.Field', name: { en: 'Sam Field', zh: 'Sam Field' } },
+  operator: { userName: 'He Ping', name: { en: 'He Ping', zh: '何平' } },
+  officer: { userName: 'Chen Wei', name: { en: 'Chen Wei', zh: '陈薇' } },
+  analyst: { userName: 'Sam Field', name: { en: 'Sam Field', zh: 'Sam Field' } },
 } as const;
 
 export const historyDays = 30;

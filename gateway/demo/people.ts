@@ -18,14 +18,14 @@ export const namedPeople = {
     reference: 'shop:lin-xiao',
     name: { en: 'Lin Xiao', zh: '林晓' },
     stored: '林晓 Lin Xiao',
-    userName: 'Lin.Xiao',
+    userName: '林晓 Lin Xiao',
   },
   maya: {
     key: 'maya-ortiz',
     reference: 'shop:maya-ortiz',
     name: 'Maya Ortiz',
     stored: 'Maya Ortiz',
-    userName: 'Maya.Ortiz',
+    userName: 'Maya Ortiz',
   },
 } as const;
 

@@ -15,7 +15,7 @@ export type StaffRole = Extract<CallerKind, 'officer' | 'analyst' | 'operator'>;
 export const sessionTtlMs = 12 * 3_600_000;
 const invitationTtlMs = 14 * 86_400_000;
 const tokenTtlMs = 90 * 86_400_000;
-const userNamePattern = /^[\p{L}\p{N}._@+-]{2,64}$/u;
+const userNamePattern = /^(?=.{2,64}$)[\p{L}\p{N}._@+-]+(?: [\p{L}\p{N}._@+-]+)*$/u;
 const passwordLimits = { least: 12, most: 256 };
 
 export interface Session {
@@ -113,7 +113,10 @@ export interface Enrolment {
 export async function enrol(parts: OperationParts, enrolment: Enrolment): Promise<Released<NewSession>> {
   const { userName, code } = enrolment;
   if (!userNamePattern.test(userName))
-    throw new GatewayError('malformed_request', 'a name has 2 to 64 letters, digits or . _ @ + -');
+    throw new GatewayError(
+      'malformed_request',
+      'a name has 2 to 64 letters, digits, single spaces or . _ @ + -',
+    );
   if (enrolment.password.length < passwordLimits.least || enrolment.password.length > passwordLimits.most) {
     throw new GatewayError(
       'malformed_request',
@@ -257,7 +260,10 @@ export async function addStaff(
   member: { userName: string; role: StaffRole; password: string },
 ): Promise<Released<string>> {
   if (!userNamePattern.test(member.userName))
-    throw new GatewayError('malformed_request', 'a name has 2 to 64 letters, digits or . _ @ + -');
+    throw new GatewayError(
+      'malformed_request',
+      'a name has 2 to 64 letters, digits, single spaces or . _ @ + -',
+    );
   if (member.password.length < passwordLimits.least || member.password.length > passwordLimits.most) {
     throw new GatewayError(
       'malformed_request',

@@ -27,7 +27,7 @@ export async function entryModel(
         : {
             ...(await payloadView(core, opened, opened.payload, partners)),
             // To themself a person is no number.
-            ...(seenBy === 'person' ? { personId: null } : {}),
+            ...(seenBy === 'person' ? { personId: null } : toOthers(opened.payload)),
           },
     evidence: evidenceOf(opened.number, reached),
     inclusion: await inclusionView(core, opened),
@@ -106,4 +106,11 @@ async function inclusionView(core: Core, opened: OpenedEntry): Promise<EntryMode
     path: tree.inclusionPath(opened.number, head.size).map(hex),
     root: hex(head.root),
   };
+}
+
+/** Who acted on their own data is “you” to themself alone. */
+function toOthers(payload: PlainObject): Pick<PayloadView, 'recipientName'> | undefined {
+  const { recipients } = payload;
+  const isOwn = Array.isArray(recipients) && recipients[0] === 'self';
+  return isOwn ? { recipientName: { en: 'The person', zh: '本人' } } : undefined;
 }

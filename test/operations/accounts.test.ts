@@ -121,7 +121,8 @@ describe('an invitation', () => {
   });
 
   it.each([
-    ['a name with a blank', { userName: 'a b' }],
+    ['a name that ends in a blank', { userName: 'ab ' }],
+    ['a name with two blanks', { userName: 'a  b' }],
     ['a name of one letter', { userName: 'a' }],
     ['a name with markup', { userName: '<b>x</b>' }],
     ['a short password', { password: '123456789' }],

@@ -68,6 +68,19 @@ export const en = {
     consent_withdrawn: 'You withdrew while the work was running',
     budget_exhausted: 'Your privacy limit is reached',
   } satisfies Record<Reason | 'consent_withdrawn' | 'budget_exhausted', string>,
+  /** The same to a reader whom the entry does not concern. */
+  reasonsToOthers: {
+    grant_gone: 'The partner had no live grant from this person',
+    scope_not_granted: 'This person’s grant does not cover it',
+    person_restricted: 'Use of this person’s data is restricted at their request',
+    gpc_signal: 'This person’s browser sent the opt-out signal (GPC)',
+    switch_off: 'The person switched this off',
+    switch_unset: 'The person has not been asked',
+    consent_expired: 'The person’s permission had run out',
+    notice_changed: 'The notice has changed; the person has not been asked again',
+    consent_withdrawn: 'People withdrew while the work was running',
+    budget_exhausted: 'The privacy limit is reached',
+  },
   causes: {
     own_on: 'You switched this on',
     own_off: 'You switched this off',
@@ -140,7 +153,7 @@ export const en = {
   } satisfies Record<Operation, string>,
   bases: {
     consent: 'Consent',
-    own: 'You acted on your own data',
+    own: 'One’s own data',
     accountability: 'Duty to be able to show what was done',
     declared: 'Declared by the import',
     contract: 'Contract',
@@ -334,7 +347,7 @@ export const en = {
     problems: {
       invitation_invalid: 'This code is not valid, or was used already. Ask for a new one.',
       name_taken: 'This name is taken. Choose another.',
-      name_length: 'The name needs 2 to 64 letters, digits or . _ @ + -',
+      name_length: 'The name needs 2 to 64 letters, digits, single spaces or . _ @ + -',
       password_short: 'The password needs at least 12 characters.',
     },
   },
@@ -403,7 +416,7 @@ export const en = {
     partner: 'Partner',
     category: 'Category',
     state: { on: 'On', off: 'Off', unset: 'Not asked' },
-    effectiveOn: 'In use',
+    effectiveOn: 'Allowed',
     effectiveOff: 'Refused',
     effective: 'What happens now',
     label: (category: string, purpose: string, recipient: string) =>

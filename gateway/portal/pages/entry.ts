@@ -68,7 +68,7 @@ export function entryPage(model: EntryModel, ctx: PageContext): Html {
       <div>
         <section>
           <h2>${m.what}</h2>
-          ${payload(model.payload, ctx)}
+          ${payload(model.payload, model.seenBy, ctx)}
         </section>
         <section>
           <h2>${m.leaf}</h2>
@@ -100,8 +100,9 @@ export function entryPage(model: EntryModel, ctx: PageContext): Html {
   return layout({ title, main, width: 'wide' }, ctx);
 }
 
-function payload(view: EntryModel['payload'], ctx: PageContext): Html {
+function payload(view: EntryModel['payload'], seenBy: EntryModel['seenBy'], ctx: PageContext): Html {
   const m = words(ctx);
+  const reasons = seenBy === 'person' ? m.reasons : { ...m.reasons, ...m.reasonsToOthers };
   switch (view.state) {
     case 'erased':
       return html`<p>${m.entry.payloadErased}</p>`;
@@ -122,7 +123,7 @@ function payload(view: EntryModel['payload'], ctx: PageContext): Html {
           [m.entry.recipient, view.recipientName && say(view.recipientName, ctx.lang)],
           [m.entry.purpose, view.purpose && m.purposes[view.purpose]],
           [m.entry.categories, formatList(categories, ctx.lang)],
-          [m.entry.reason, view.reason && word(m.reasons, view.reason)],
+          [m.entry.reason, view.reason && word(reasons, view.reason)],
           [m.entry.rows, view.rowCount !== null && number(view.rowCount, ctx)],
           [m.entry.people, view.peopleCount !== null && number(view.peopleCount, ctx)],
           [m.entry.basis, view.basis && word(m.bases, view.basis)],
