@@ -9,8 +9,7 @@ import { createPublisher, createSigner, type Publisher, type Signer } from './au
 import { sealKeyName, type Finality, type TrustedChain } from './audit/bundle.ts';
 import type { Chain, FinalityRule } from './chain/chain.ts';
 import { loadArtifact, projectRoot } from './chain/compile.ts';
-import { addressOfKey, deployAnchor, openEvmChain } from './chain/evm.ts';
-import { openLocalChain, type LocalChain } from './chain/local.ts';
+import type { LocalChain } from './chain/local.ts';
 import type { Config } from './config.ts';
 import { ensureNotices } from './consent/notices.ts';
 import { GatewayError } from './errors.ts';
@@ -172,11 +171,14 @@ export interface OpenChain {
 /** The configured chain with the contract deployed; the local Hardhat chain where none is named. */
 export async function openChain(core: Core): Promise<OpenChain> {
   const { config, keys, system } = core;
+  // Loaded here: commands that open no chain start without its library.
+  const { addressOfKey, deployAnchor, openEvmChain } = await import('./chain/evm.ts');
   const key = `0x${Buffer.from(keys['chain.key']).toString('hex')}`;
   const logId = logIdOf(config.origin);
   const artifact = await loadArtifact();
   let local: LocalChain | undefined;
   if (config.chainUrl === undefined) {
+    const { openLocalChain } = await import('./chain/local.ts');
     local = await openLocalChain({
       folder: join(config.home, 'chain'),
       accountKeys: [key],

@@ -4,7 +4,7 @@ import { buildApp } from './app.ts';
 import { openChain, openCore, type Core, type OpenChain } from './compose.ts';
 import { isLoopback, loadConfig, variables, type Config } from './config.ts';
 import { demoSurface } from './demo/routes.ts';
-import { ensureDemoWorld } from './demo/world.ts';
+import { ensureDemoWorld, type World } from './demo/world.ts';
 import { GatewayError } from './errors.ts';
 import { deleteExpired } from './oauth/adapter.ts';
 import { oauthSurface } from './oauth/surface.ts';
@@ -24,14 +24,17 @@ async function start(): Promise<void> {
   const stop = async (): Promise<void> => {
     for (const close of closing.splice(0).reverse()) await close();
   };
+  let chain: OpenChain;
+  let world: World;
   try {
-    const chain = await openChain(core);
+    chain = await openChain(core);
     closing.push(() => chain.close());
-    await serve(core, chain, closing, begun);
+    world = await serve(core, chain, closing);
   } catch (error) {
     await stop();
     throw error;
   }
+  // Before it says that it is ready: whoever waits for that may stop it in the same moment.
   let isStopping = false;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
@@ -45,14 +48,10 @@ async function start(): Promise<void> {
       );
     });
   }
+  greet(core.config, chain, world, Math.round(performance.now() - begun));
 }
 
-async function serve(
-  core: Core,
-  open: OpenChain,
-  closing: (() => Promise<unknown>)[],
-  begun: number,
-): Promise<void> {
+async function serve(core: Core, open: OpenChain, closing: (() => Promise<unknown>)[]): Promise<World> {
   const { config, store, log, publisher, gate, system, operations } = core;
   const anchorer = createAnchorer({
     store,
@@ -106,7 +105,7 @@ async function serve(
   await publisher.publish();
   await anchorer.anchor().catch((error: unknown) => say(`the first anchor has to wait: ${messageOf(error)}`));
   await app.fastify.listen({ host: config.host, port: config.port });
-  greet(config, open, world, Math.round(performance.now() - begun));
+  return world;
 }
 
 /** Repeats a piece of work, one at a time; a failure is said and tried again, it never stops the log. */
