@@ -5,14 +5,7 @@ import { GatewayError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import { anchor as anchorTable } from '../store/tables.ts';
 import type { Clock } from '../system.ts';
-import {
-  bundleText,
-  sealBundle,
-  trustText,
-  type Bundle,
-  type Trust,
-  type TrustedChain,
-} from './bundle.ts';
+import { bundleText, sealBundle, trustText, type Bundle, type Trust, type TrustedChain } from './bundle.ts';
 import { toBase64 } from './bytes.ts';
 import type { Keyring } from './keys.ts';
 import type { Log } from './log.ts';

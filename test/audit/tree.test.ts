@@ -1,13 +1,13 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { hash as nodeHashOf } from "node:crypto";
-import { join } from "node:path";
-import fc from "fast-check";
-import { describe, expect, it } from "vitest";
-import { equalBytes, fromHex, toHex, toUtf8 } from "../../gateway/audit/bytes.ts";
-import * as tree from "../../gateway/audit/tree.ts";
-import { describeWithShared } from "../support/shared.ts";
+import { readdirSync, readFileSync } from 'node:fs';
+import { hash as nodeHashOf } from 'node:crypto';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { equalBytes, fromHex, toHex, toUtf8 } from '../../gateway/audit/bytes.ts';
+import * as tree from '../../gateway/audit/tree.ts';
+import { describeWithShared } from '../support/shared.ts';
 
-const nativeSha256 = (bytes: Uint8Array) => nodeHashOf("sha256", bytes, "buffer");
+const nativeSha256 = (bytes: Uint8Array) => nodeHashOf('sha256', bytes, 'buffer');
 
 // RFC 6962 section 2.1, word for word: slow and obviously right.
 function naiveRoot(leaves: readonly Uint8Array[]): Uint8Array {
@@ -28,14 +28,14 @@ function naivePath(index: number, leaves: readonly Uint8Array[]): Uint8Array[] {
 function naiveProof(
   m: number,
   leaves: readonly Uint8Array[],
-  known: "known" | "unknown" = "known",
+  known: 'known' | 'unknown' = 'known',
 ): Uint8Array[] {
   const n = leaves.length;
-  if (m === n) return known === "known" ? [] : [naiveRoot(leaves)];
+  if (m === n) return known === 'known' ? [] : [naiveRoot(leaves)];
   const k = naiveSplit(n);
   return m <= k
     ? [...naiveProof(m, leaves.slice(0, k), known), naiveRoot(leaves.slice(k))]
-    : [...naiveProof(m - k, leaves.slice(k), "unknown"), naiveRoot(leaves.slice(0, k))];
+    : [...naiveProof(m - k, leaves.slice(k), 'unknown'), naiveRoot(leaves.slice(0, k))];
 }
 
 function naiveSplit(n: number): number {
@@ -52,63 +52,63 @@ function treeOf(leaves: readonly Uint8Array[], sha256?: tree.Sha256): tree.Merkl
   return grown;
 }
 
-describe("hashing, against the constants of transparency-dev/merkle", () => {
-  it("the published hashes come out", () => {
-    expect(toHex(tree.emptyRoot)).toBe("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+describe('hashing, against the constants of transparency-dev/merkle', () => {
+  it('the published hashes come out', () => {
+    expect(toHex(tree.emptyRoot)).toBe('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855');
     expect(toHex(tree.leafHash(new Uint8Array(0)))).toBe(
-      "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+      '6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d',
     );
-    expect(toHex(tree.leafHash(toUtf8("L123456")))).toBe(
-      "395aa064aa4c29f7010acfe3f25db9485bbd4b91897b6ad7ad547639252b4d56",
+    expect(toHex(tree.leafHash(toUtf8('L123456')))).toBe(
+      '395aa064aa4c29f7010acfe3f25db9485bbd4b91897b6ad7ad547639252b4d56',
     );
-    expect(toHex(tree.nodeHash(toUtf8("N123"), toUtf8("N456")))).toBe(
-      "aa217fe888e47007fa15edab33c2b492a722cb106c64667fc2b044444de66bbb",
+    expect(toHex(tree.nodeHash(toUtf8('N123'), toUtf8('N456')))).toBe(
+      'aa217fe888e47007fa15edab33c2b492a722cb106c64667fc2b044444de66bbb',
     );
   });
 
   // transparency-dev/merkle, testonly/constants.go: LeafInputs and RootHashes.
   const leaves = [
-    "",
-    "00",
-    "10",
-    "2021",
-    "3031",
-    "40414243",
-    "5051525354555657",
-    "606162636465666768696a6b6c6d6e6f",
+    '',
+    '00',
+    '10',
+    '2021',
+    '3031',
+    '40414243',
+    '5051525354555657',
+    '606162636465666768696a6b6c6d6e6f',
   ];
   const roots = [
-    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-    "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
-    "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
-    "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
-    "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
-    "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
-    "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
-    "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
-    "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
+    'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
+    '6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d',
+    'fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125',
+    'aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77',
+    'd37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7',
+    '4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4',
+    '76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef',
+    'ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c',
+    '5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328',
   ];
 
-  it("the eight fixed leaves give the published root at every size", () => {
-    const grown = treeOf(leaves.map((leaf) => fromHex(leaf, "test")));
+  it('the eight fixed leaves give the published root at every size', () => {
+    const grown = treeOf(leaves.map((leaf) => fromHex(leaf, 'test')));
     expect(roots.map((_, size) => toHex(grown.root(size)))).toEqual(roots);
   });
 });
 
-describeWithShared("vectors", "proofs of transparency-dev/merkle", (path) => {
-  const decode = (text: string) => new Uint8Array(Buffer.from(text, "base64"));
+describeWithShared('vectors', 'proofs of transparency-dev/merkle', (path) => {
+  const decode = (text: string) => new Uint8Array(Buffer.from(text, 'base64'));
   const cases = (folder: string) => {
-    const all = readdirSync(join(path, "rfc6962", folder), { recursive: true, encoding: "utf8" });
-    return all.filter((name) => name.endsWith(".json")).map((name) => join(path, "rfc6962", folder, name));
+    const all = readdirSync(join(path, 'rfc6962', folder), { recursive: true, encoding: 'utf8' });
+    return all.filter((name) => name.endsWith('.json')).map((name) => join(path, 'rfc6962', folder, name));
   };
-  const read = (file: string) => JSON.parse(readFileSync(file, "utf8")) as Record<string, never>;
+  const read = (file: string) => JSON.parse(readFileSync(file, 'utf8')) as Record<string, never>;
 
-  it("all 98 inclusion cases get their verdict", () => {
-    const files = cases("inclusion");
+  it('all 98 inclusion cases get their verdict', () => {
+    const files = cases('inclusion');
     expect(files).toHaveLength(98);
     for (const file of files) {
-      const v = read(file) as unknown as Record<"leafIdx" | "treeSize", number> &
-        Record<"root" | "leafHash", string> & { proof: string[] | null; wantErr: boolean };
+      const v = read(file) as unknown as Record<'leafIdx' | 'treeSize', number> &
+        Record<'root' | 'leafHash', string> & { proof: string[] | null; wantErr: boolean };
       const verdict = tree.verifyInclusion({
         index: v.leafIdx,
         size: v.treeSize,
@@ -120,12 +120,12 @@ describeWithShared("vectors", "proofs of transparency-dev/merkle", (path) => {
     }
   });
 
-  it("all 98 consistency cases get their verdict", () => {
-    const files = cases("consistency");
+  it('all 98 consistency cases get their verdict', () => {
+    const files = cases('consistency');
     expect(files).toHaveLength(98);
     for (const file of files) {
-      const v = read(file) as unknown as Record<"size1" | "size2", number> &
-        Record<"root1" | "root2", string> & { proof: string[] | null; wantErr: boolean };
+      const v = read(file) as unknown as Record<'size1' | 'size2', number> &
+        Record<'root1' | 'root2', string> & { proof: string[] | null; wantErr: boolean };
       const verdict = tree.verifyConsistency({
         oldSize: v.size1,
         newSize: v.size2,
@@ -138,17 +138,17 @@ describeWithShared("vectors", "proofs of transparency-dev/merkle", (path) => {
   });
 });
 
-describe("the packed tree", () => {
+describe('the packed tree', () => {
   const leaves = leavesOf(70);
   const grown = treeOf(leaves, nativeSha256);
 
-  it("equals the naive recursive definition at every size", () => {
+  it('equals the naive recursive definition at every size', () => {
     for (let size = 0; size <= leaves.length; size++) {
       expect(equalBytes(grown.root(size), naiveRoot(leaves.slice(0, size))), `size ${size}`).toBe(true);
     }
   });
 
-  it("gives the naive inclusion path of every leaf, and it verifies", () => {
+  it('gives the naive inclusion path of every leaf, and it verifies', () => {
     const size = fc.integer({ min: 1, max: leaves.length });
     const places = size.chain((n) => fc.tuple(fc.integer({ min: 0, max: n - 1 }), fc.constant(n)));
     fc.assert(
@@ -161,7 +161,7 @@ describe("the packed tree", () => {
     );
   });
 
-  it("gives the naive consistency path between any two sizes, and it verifies", () => {
+  it('gives the naive consistency path between any two sizes, and it verifies', () => {
     const sizes = fc.tuple(fc.integer({ min: 0, max: 70 }), fc.integer({ min: 0, max: 70 }));
     fc.assert(
       fc.property(sizes, (pair) => {
@@ -176,7 +176,7 @@ describe("the packed tree", () => {
     );
   });
 
-  it("any flipped bit, other place or other size breaks an inclusion proof", () => {
+  it('any flipped bit, other place or other size breaks an inclusion proof', () => {
     const index = 37;
     const claim = {
       index,
@@ -204,9 +204,9 @@ describe("the packed tree", () => {
     expect(tree.verifyInclusion({ ...claim, root: claim.root.slice(1) })).toBe(false);
   });
 
-  it("grows over chunk borders and keeps its old roots", () => {
+  it('grows over chunk borders and keeps its old roots', () => {
     const big = new tree.MerkleTree(nativeSha256);
-    const leaf = tree.leafHash(toUtf8("same"));
+    const leaf = tree.leafHash(toUtf8('same'));
     for (let i = 0; i < 4096; i++) big.append(leaf);
     const root = toHex(big.root());
     for (let i = 0; i < 5000; i++) big.append(leaf);
@@ -217,7 +217,7 @@ describe("the packed tree", () => {
     expect(toHex(big.hashes(0, 4095, 4097))).toBe(toHex(leaf).repeat(2));
   });
 
-  it("forgets a rolled back batch as if it had never been", () => {
+  it('forgets a rolled back batch as if it had never been', () => {
     fc.assert(
       fc.property(fc.nat(40), fc.nat(30), fc.nat(30), (kept, dropped, added) => {
         const rolled = treeOf(leavesOf(kept), nativeSha256);
@@ -230,7 +230,7 @@ describe("the packed tree", () => {
     );
   });
 
-  it("refuses sizes it never had and leaves it does not hold", () => {
+  it('refuses sizes it never had and leaves it does not hold', () => {
     expect(() => grown.root(71)).toThrow(RangeError);
     expect(() => grown.inclusionPath(70, 70)).toThrow(RangeError);
     expect(() => grown.inclusionPath(0, 0)).toThrow(RangeError);
@@ -239,10 +239,10 @@ describe("the packed tree", () => {
     expect(() => grown.append(new Uint8Array(31))).toThrow(RangeError);
   });
 
-  it("verifies proofs of trees beyond 32 bits", () => {
+  it('verifies proofs of trees beyond 32 bits', () => {
     // The right-most leaf of a tree of 2^40 + 1 leaves hangs directly under the root.
-    const left = tree.leafHash(toUtf8("a subtree of 2^40 leaves"));
-    const leafHash = tree.leafHash(toUtf8("the last one"));
+    const left = tree.leafHash(toUtf8('a subtree of 2^40 leaves'));
+    const leafHash = tree.leafHash(toUtf8('the last one'));
     const root = tree.nodeHash(left, leafHash);
     const claim = { index: 2 ** 40, size: 2 ** 40 + 1, leafHash, path: [left], root };
     expect(tree.verifyInclusion(claim)).toBe(true);

@@ -36,16 +36,14 @@ export async function grantedToken(
       system.random,
       nowMs,
     );
-    await tx.db
-      .insert(source)
-      .values({
-        id: 'test',
-        name: 'test',
-        legalBasis: 'contract',
-        importedMs: nowMs,
-        accepted: 0,
-        rejected: 0,
-      });
+    await tx.db.insert(source).values({
+      id: 'test',
+      name: 'test',
+      legalBasis: 'contract',
+      importedMs: nowMs,
+      accepted: 0,
+      rejected: 0,
+    });
     for (let at = 0; at < options.events; at++) {
       await tx.db.insert(item).values({ key: `item-${at}`, title: `Item number ${at}`, source: 'test' });
       await tx.db.insert(event).values({
