@@ -1,6 +1,8 @@
 // Starts the gateway: config → parts → chain → demo world → application → listen → graceful stop.
+import { mkdirSync } from 'node:fs';
 import { createAnchorer } from './audit/anchor.ts';
 import { buildApp } from './app.ts';
+import { lockHome } from './chain/lock.ts';
 import { openChain, openCore, type Core, type OpenChain } from './compose.ts';
 import { isLoopback, loadConfig, variables, type Config } from './config.ts';
 import { demoSurface } from './demo/routes.ts';
@@ -19,8 +21,14 @@ async function start(): Promise<void> {
   const config = loadConfig({ ...process.env, ...fromArguments(process.argv.slice(2)) });
   const begun = performance.now();
   say('Assent is starting');
-  const core = await openCore(config, realSystem);
-  const closing: (() => Promise<unknown>)[] = [() => core.close()];
+  mkdirSync(config.home, { recursive: true, mode: 0o700 });
+  // Two gateways on one folder would each close the other's running work as abandoned.
+  const lock = await lockHome(config.home);
+  const core = await openCore(config, realSystem).catch(async (error: unknown) => {
+    await lock.release();
+    throw error;
+  });
+  const closing: (() => Promise<unknown>)[] = [() => lock.release(), () => core.close()];
   const stop = async (): Promise<void> => {
     for (const close of closing.splice(0).reverse()) await close();
   };

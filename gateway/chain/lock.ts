@@ -1,6 +1,7 @@
 // One process owns a folder. The lock is a file that names its process; the lock of a dead process is taken over.
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { GatewayError } from '../errors.ts';
 import { unavailable } from './rpc.ts';
 
 export interface FolderLock {
@@ -10,13 +11,22 @@ export interface FolderLock {
 // After a restart a container often gives the same process number: what this process holds, it knows itself.
 const heldHere = new Set<string>();
 
-/** @throws GatewayError `chain_unavailable` when a living process holds the folder */
-export async function lockFolder(folder: string): Promise<FolderLock> {
+type Refuse = (what: string) => GatewayError;
+
+const refuseChain: Refuse = (what) => unavailable(`The local chain ${what}`);
+
+/** For a whole data folder. @throws GatewayError `conflict` when a living process holds it */
+export function lockHome(home: string): Promise<FolderLock> {
+  return lockFolder(home, (what) => new GatewayError('conflict', `${home} ${what}`));
+}
+
+/** @throws GatewayError `chain_unavailable`, or what `refuse` makes, when a living process holds the folder */
+export async function lockFolder(folder: string, refuse = refuseChain): Promise<FolderLock> {
   const path = join(resolve(folder), 'lock');
-  if (heldHere.has(path)) throw unavailable('The local chain is already open in this process');
+  if (heldHere.has(path)) throw refuse('is already open in this process');
   heldHere.add(path);
   try {
-    await take(path);
+    await take(path, refuse);
   } catch (error) {
     heldHere.delete(path);
     throw error;
@@ -28,7 +38,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   };
 }
 
-async function take(path: string): Promise<void> {
+async function take(path: string, refuse: Refuse): Promise<void> {
   const mine = `${path}.${process.pid}`;
   await writeFile(mine, JSON.stringify({ pid: process.pid, startedAt: await startOf(process.pid) }), {
     mode: 0o600,
@@ -46,7 +56,7 @@ async function take(path: string): Promise<void> {
       if (text === undefined) continue;
       const owner = await livingOwner(text);
       if (owner !== undefined) {
-        throw unavailable(`The local chain is in use by process ${owner}; one process owns it at a time`);
+        throw refuse(`is in use by process ${owner}; one process owns it at a time`);
       }
       // Moving it aside succeeds for one of several takers only.
       const stale = `${mine}.stale`;
@@ -55,7 +65,7 @@ async function take(path: string): Promise<void> {
       if (moved !== undefined && moved !== text) await link(stale, path).catch(() => undefined);
       await rm(stale, { force: true });
     }
-    throw unavailable('The lock of the local chain could not be taken');
+    throw refuse('could not be locked');
   } finally {
     await rm(mine, { force: true });
   }

@@ -134,7 +134,7 @@ describe('a data folder with the demo world', () => {
       environment: { ASSENT_HOME: home, PORT: String(await freePort()), ASSENT_CHAIN_PORT: '0' },
     });
     expect(second.code).toBe(1);
-    expect(second.err).toContain(`in use by process ${running.pid}`);
+    expect(second.err).toContain(`(conflict): ${home} is in use by process ${running.pid}`);
     expect(lineCount(second.err)).toBe(1);
     expect((await fetch(`${running.url}/verify`)).status).toBe(200);
   });
