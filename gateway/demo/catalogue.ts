@@ -91,7 +91,7 @@ export const catalogue: readonly Product[] = [
     ['b-draw-a-dragon', '画一条龙', 'Draw a Dragon', 28, "Children's", 'Animation'],
     ['b-rainy-day-science', '雨天科学', 'Rainy-Day Science', 39, "Children's", 'Documentary'],
     ['b-the-great-pigeon-race', '鸽子大赛', 'The Great Pigeon Race', 33, "Children's", 'Action'],
-    ['b-goodnight-river', '晚安,河流', 'Goodnight, River', 31, "Children's"],
+    ['b-goodnight-river', '晚安，河流', 'Goodnight, River', 31, "Children's"],
   ]),
   ...goods('Tea', 'tea-table', [
     ['t-jasmine-morning', '茉莉清晨', 'Jasmine Morning', 58],

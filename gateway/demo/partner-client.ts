@@ -18,7 +18,7 @@ export interface DemoPartnerRun {
 const waitForPersonMs = 10 * 60_000;
 const callbackPage = `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Reading Corner</title></head>
-<body><p>Reading Corner has its answer. Go back to the terminal. · 书角已收到结果,请回到终端。</p></body></html>`;
+<body><p>Reading Corner has its answer. Go back to the terminal. · 书角已收到结果，请回到终端。</p></body></html>`;
 
 /** @returns exit code: 0 done, 1 the person said no, 2 usage or I/O */
 export async function runDemoPartner({ home, url, say, lines }: DemoPartnerRun): Promise<number> {

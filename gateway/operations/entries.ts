@@ -7,7 +7,7 @@ import { GatewayError } from '../errors.ts';
 import type { GateRequest, Released } from '../gate.ts';
 import { anchor, checkpoint, entry, partner, person as personTable } from '../store/tables.ts';
 import { ownRequest, staffRequest } from './accounts.ts';
-import { mayDownload, type OpenedEntry } from './own.ts';
+import { mayDownload, openedEntry, type OpenedEntry } from './own.ts';
 import type { OperationParts } from './parts.ts';
 
 export interface EntryFilter {
@@ -95,17 +95,7 @@ export function openEntry(
     if (row === undefined) throw new GatewayError('not_found', 'there is no such entry');
     const disclosure = await openPayload(parts.keyring, tx, row);
     return {
-      value: {
-        number,
-        atMs: row.atMs,
-        leafBytes: row.leaf,
-        leafHash: row.leafHash,
-        leaf: decodeEntry(row.leaf),
-        outcome: row.outcome,
-        operationId: row.operationId,
-        payload: disclosure?.payload ?? null,
-        isClosed: false,
-      },
+      value: openedEntry(row, disclosure?.payload ?? null, false),
       keyClass: 'evidence',
       ...touchedBy(row.holder),
     };

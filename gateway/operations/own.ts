@@ -66,6 +66,26 @@ export interface OpenedEntry {
   readonly isClosed: boolean;
 }
 
+/** An entry as a reader gets it. */
+export function openedEntry(
+  row: typeof entry.$inferSelect,
+  payload: PlainObject | null,
+  isClosed: boolean,
+): OpenedEntry {
+  const { number, atMs, leaf, leafHash, outcome, operationId } = row;
+  return {
+    number,
+    atMs,
+    leafBytes: leaf,
+    leafHash,
+    leaf: decodeEntry(leaf),
+    outcome,
+    operationId,
+    payload,
+    isClosed,
+  };
+}
+
 /** One line of a person's timeline. */
 export interface OwnEntry {
   readonly number: number;
@@ -303,17 +323,7 @@ export function viewEntry(
     const isOwn = row.holder === `person:${person}`;
     const disclosure = isOwn ? await openPayload(parts.keyring, tx, row) : undefined;
     return {
-      value: {
-        number,
-        atMs: row.atMs,
-        leafBytes: row.leaf,
-        leafHash: row.leafHash,
-        leaf: decodeEntry(row.leaf),
-        outcome: row.outcome,
-        operationId: row.operationId,
-        payload: disclosure?.payload ?? null,
-        isClosed: !isOwn,
-      },
+      value: openedEntry(row, disclosure?.payload ?? null, !isOwn),
     };
   });
 }
