@@ -370,6 +370,16 @@ describe('every page', () => {
     );
   }
 
+  it('is looked at by checks that see what is wrong', () =>
+    inWindow(
+      async (page) => {
+        await page.setContent('<img src="data:,"><p style="width: 3000px">wide</p>');
+        expect((await findBarriers(page)).join('\n')).toContain('image-alt');
+        expect(await sidewaysOverflow(page)).toBeGreaterThan(0);
+      },
+      { bypassCSP: true },
+    ));
+
   it('keeps to its content security policy and throws nothing', () =>
     inWindow(async (page) => {
       const problems: string[] = [];
@@ -383,6 +393,14 @@ describe('every page', () => {
         for (const path of pages) await visitListed(page, path, 'en');
       }
       expect(problems).toEqual([]);
+      // The same watch sees a script that does not belong to the page.
+      await page.evaluate(() => {
+        const script = document.createElement('script');
+        script.textContent = 'document.title = "owned"';
+        document.body.append(script);
+      });
+      expect(problems).toHaveLength(1);
+      expect(await page.title()).not.toBe('owned');
     }));
 });
 

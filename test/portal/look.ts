@@ -2,26 +2,17 @@
 // node test/portal/look.ts [name…]; pictures go to test/screenshots/ (ignored by git). Exit code 1 when axe finds something.
 import { createServer } from 'node:http';
 import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import chromium from '@sparticuz/chromium';
-import { chromium as playwright, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { langs, type Lang } from '../../gateway/portal/messages/pick.ts';
 import { verifyPage } from '../../gateway/portal/pages/verify.ts';
+import { findBarriers, launchBrowser, offerFont, sidewaysOverflow, wearFont } from '../support/browser.ts';
 import { contextFor, samples } from './samples.ts';
 import { verifierStandIn } from './verifier-stand-in.ts';
 
-const require = createRequire(import.meta.url);
 const root = new URL('../..', import.meta.url).pathname;
 const assets = join(root, 'gateway/portal/assets');
 const out = join(root, 'test/screenshots');
-const axeSource = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
-const fontFolder = join(require.resolve('@fontsource/noto-sans-sc/package.json'), '..');
-const fontCss = ['400', '500', '600', '700']
-  .map((weight) => readFileSync(join(fontFolder, `${weight}.css`), 'utf8'))
-  .join('\n');
-// The quotation marks of a Chinese font are wide; English pages borrow narrow ones.
-const quotes = `@font-face { font-family: Quotes; src: local('DejaVu Sans'); unicode-range: U+2018-201D }`;
 const policy = `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'`;
 
 const only = process.argv.slice(2);
@@ -45,9 +36,6 @@ const server = createServer((request, response) => {
   if (url.pathname.startsWith('/assets/')) {
     const name = url.pathname.slice('/assets/'.length);
     response.setHeader('content-type', type(name)).end(readFileSync(join(assets, name)));
-  } else if (url.pathname.startsWith('/files/')) {
-    response.setHeader('content-type', 'font/woff2').setHeader('access-control-allow-origin', '*');
-    response.end(readFileSync(join(fontFolder, url.pathname)));
   } else {
     const [, lang, name] = url.pathname.split('/') as [string, Lang, string];
     response.setHeader('content-type', 'text/html; charset=utf-8');
@@ -78,16 +66,7 @@ await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 const address = server.address();
 if (address === null || typeof address === 'string') throw new Error('no port');
 const base = `http://127.0.0.1:${address.port}`;
-const browser = await playwright.launch({
-  executablePath: await chromium.executablePath(),
-  // In one process the browser dies with its first closed context.
-  args: [
-    ...chromium.args.filter((arg) => arg !== '--single-process'),
-    '--disable-background-networking',
-    '--no-first-run',
-  ],
-  headless: true,
-});
+const browser = await launchBrowser();
 
 try {
   for (const lang of langs) {
@@ -98,6 +77,7 @@ try {
           colorScheme: scheme,
           bypassCSP: true,
         });
+        await offerFont(context);
         const page = await context.newPage();
         page.on('pageerror', (error) => report(`${page.url()}: ${error.message}`));
         for (const { name } of [...samples, { name: 'verify' }]) {
@@ -121,16 +101,7 @@ process.exitCode = findingCount === 0 ? 0 : 1;
 async function look(page: Page, name: string, lang: Lang, width: number, scheme: string): Promise<void> {
   const label = `${name}-${lang}-${width}${scheme === 'dark' ? '-dark' : ''}`;
   await page.goto(`${base}/${lang}/${name}`);
-  // The pictures need Chinese glyphs; the portal itself uses the fonts of the system it is looked at on.
-  await page.addStyleTag({ content: (fontCss + quotes).replaceAll('url(./files/', `url(${base}/files/`) });
-  await page.evaluate(
-    (fonts) => document.documentElement.style.setProperty('--sans', fonts),
-    lang === 'en' ? "Quotes, 'Noto Sans SC', sans-serif" : "'Noto Sans SC', sans-serif",
-  );
   if (name === 'verify') await pressVerify(page, label);
-  await page.evaluate(async () => {
-    await document.fonts.ready;
-  });
   await inspect(page, label);
 }
 
@@ -148,24 +119,9 @@ async function pressVerify(page: Page, label: string): Promise<void> {
 }
 
 async function inspect(page: Page, label: string): Promise<void> {
+  await wearFont(page);
   await page.screenshot({ path: join(out, `${label}.png`), fullPage: true });
-  await page.evaluate(axeSource);
-  const violations = await page.evaluate(async () => {
-    const { axe } = globalThis as unknown as {
-      axe: {
-        run: (
-          options: object,
-        ) => Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }>;
-      };
-    };
-    const result = await axe.run({
-      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
-    });
-    return result.violations.map(
-      (v) => `${v.id}: ${v.nodes.map((n) => `${n.html.slice(0, 160)} ${n.failureSummary}`).join(' | ')}`,
-    );
-  });
-  for (const violation of violations) report(`${label} ${violation}`);
-  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  for (const barrier of await findBarriers(page)) report(`${label} ${barrier}`);
+  const overflow = await sidewaysOverflow(page);
   if (overflow > 0) report(`${label} scrolls sideways by ${overflow}px`);
 }
