@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createSigner } from '../../gateway/audit/publish.ts';
 import {
   killChildren,
   run,
@@ -364,9 +365,14 @@ describe('a proof downloaded from a running gateway', () => {
     notText[at] = 0xff;
     writeFileSync(changed, notText);
     expect((await assent('verify', changed, '--trust', trust)).code).toBe(1);
-    const other = await assent('verify', bundle, '--trust', join(folder, 'trust.json'));
+    // The same gateway under a log key of another's, as after a rebuild.
+    const { logKey, origin } = JSON.parse(readFileSync(trust, 'utf8')) as { logKey: string; origin: string };
+    const { verifierKey } = createSigner(origin, Buffer.alloc(32, 7));
+    const otherTrust = join(folder, 'other-trust.json');
+    writeFileSync(otherTrust, readFileSync(trust, 'utf8').replace(logKey, verifierKey));
+    const other = await assent('verify', bundle, '--trust', otherTrust);
     expect(other.code).toBe(1);
-    expect(other.out).toContain('does not hold');
+    expect(other.out).toContain('First failing check: checkpoint signature');
   });
 
   it('gets no verdict (2) when a file is missing or the chain cannot be asked', async () => {
