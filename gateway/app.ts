@@ -25,6 +25,8 @@ export interface AppParts extends PartnerRoutes {
   readonly publisher: Publisher;
   /** OAuth, portal and demo, each a function that registers its own routes. */
   readonly surfaces: readonly ((app: FastifyInstance) => Promise<void> | void)[];
+  /** What a browser is shown at an address that does not exist; a program gets JSON. */
+  readonly unknownPage?: (request: FastifyRequest, reply: FastifyReply) => FastifyReply;
   readonly logLevel: string;
   /** Where log lines go; standard output where nothing is said. */
   readonly logTo?: { write(line: string): void };
@@ -69,6 +71,9 @@ export async function buildApp(parts: AppParts): Promise<App> {
   harden(app);
   const refuseUnknown = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const allowed = methods.allowed(request.url);
+    const isBrowser = request.method === 'GET' && (request.headers.accept ?? '').includes('text/html');
+    if (allowed.length === 0 && isBrowser && parts.unknownPage !== undefined)
+      return parts.unknownPage(request, reply);
     if (allowed.length === 0)
       return sendProblem(request, reply, new GatewayError('not_found'), config.publicUrl);
     void reply.header('allow', allowed.join(', '));

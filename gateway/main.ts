@@ -12,7 +12,7 @@ import { deleteExpired } from './oauth/adapter.ts';
 import { oauthSurface } from './oauth/surface.ts';
 import { expireQuarantine } from './operations/import-data.ts';
 import { createRecommender } from './operations/recommend.ts';
-import { createPortal, portalRoutes } from './portal/surface.ts';
+import { createPortal, portalRoutes, unknownPage } from './portal/surface.ts';
 import { realSystem } from './system.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -87,6 +87,7 @@ async function serve(core: Core, open: OpenChain, closing: (() => Promise<unknow
     publisher,
     proveDpop: oauth.proveDpop,
     identify: oauth.identify,
+    unknownPage: (request, reply) => unknownPage(portal, request, reply),
     logLevel: 'warn',
     surfaces: [
       oauth.routes,

@@ -10,6 +10,7 @@ import type { OauthSurface } from '../oauth/surface.ts';
 import type { Recommender } from '../operations/recommend.ts';
 import { portalAssets, type PortalAssets } from './assets.ts';
 import { officerRoutes } from './officer-routes.ts';
+import { chooseLang } from './messages/pick.ts';
 import { consentPage } from './pages/consent.ts';
 import { problemPage } from './pages/problem.ts';
 import { personRoutes } from './person-routes.ts';
@@ -73,6 +74,23 @@ export async function portalRoutes(app: FastifyInstance, portal: Portal): Promis
     renderConsent: async (request, reply, view) =>
       portal.send(reply, consentPage(view, await portal.visitors.context(request, reply))),
   });
+}
+
+/** The page for an address that does not exist. Outside the portal's routes there are no cookies: nobody is signed in there. */
+export function unknownPage(portal: Portal, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { lang } = request.query as { lang?: string };
+  const page = problemPage(
+    { status: 404, code: 'not_found', requestId: request.id },
+    {
+      lang: chooseLang(lang, request.headers['accept-language']),
+      timeZone: 'UTC',
+      csrfToken: '',
+      url: request.url,
+      viewer: { role: 'nobody' },
+      isDemo: portal.isDemo,
+    },
+  );
+  return portal.send(reply.status(404), page);
 }
 
 /** People get a page for an error, with its stable code; nobody signed in is led to the sign-in. */

@@ -240,7 +240,7 @@ describe('a first start that gets no demo world', () => {
 });
 
 describe('a first start that is killed', () => {
-  it('goes on where it stopped, however often, to the same history', async () => {
+  it('goes on where it stopped, however often, to the same history', { timeout: 240_000 }, async () => {
     const whole = makeHome();
     const broken = makeHome();
     try {
