@@ -47,6 +47,10 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
   readOnly.pragma('busy_timeout = 5000');
   const reader = connect(readOnly);
 
+  // Prepared once: parsing them anew costs more than running them.
+  const [begin, commit] = [raw.prepare('BEGIN IMMEDIATE'), raw.prepare('COMMIT')];
+  const [savepoint, releaseSavepoint] = [raw.prepare('SAVEPOINT work'), raw.prepare('RELEASE work')];
+  // 16 and 32 measured alike; more only makes the slowest wait longer.
   const batchSize = options.batchSize ?? 32;
   const queueLimit = options.queueLimit ?? 10_000;
   const queue: Waiting[] = [];
@@ -73,13 +77,13 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
   async function executeBatch(batch: Waiting[]): Promise<Outcome[] | undefined> {
     const outcomes: Outcome[] = [];
     try {
-      raw.exec('BEGIN IMMEDIATE');
+      begin.run();
       for (const { work } of batch) {
-        raw.exec('SAVEPOINT work');
+        savepoint.run();
         const afterDurable: (() => void)[] = [];
         try {
           const value = await work({ ...writer, afterDurable: (action) => void afterDurable.push(action) });
-          raw.exec('RELEASE work');
+          releaseSavepoint.run();
           outcomes.push({ ok: true, value, afterDurable });
         } catch (cause) {
           // A full disk or an I/O error makes SQLite roll back everything: then the batch has failed, not one work.
@@ -88,7 +92,7 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
           outcomes.push({ ok: false, cause });
         }
       }
-      raw.exec('COMMIT');
+      commit.run();
     } catch (cause) {
       if (raw.inTransaction) raw.exec('ROLLBACK');
       for (const { reject } of batch) reject(new GatewayError('store_unavailable', undefined, { cause }));
