@@ -5,6 +5,9 @@ import { pick } from '../portal/messages/pick.ts';
 export type Language = 'en' | 'zh';
 
 export interface VerifyWords {
+  /** Between a name and what is said of it; and between two sentences. */
+  readonly colon: string;
+  readonly stop: string;
   readonly holds: string;
   readonly doesNotHold: (check: string) => string;
   readonly cannotTell: (why: string) => string;
@@ -25,6 +28,8 @@ export interface VerifyWords {
 
 const en: VerifyWords = {
   ...portalWords('en', 'The bundle names an anchor, but the chain was not asked; --rpc URL does.'),
+  colon: ': ',
+  stop: '. ',
   holds: 'The proof holds.',
   doesNotHold: (check) => `The proof does not hold: the check "${check}" failed. Do not rely on this bundle.`,
   cannotTell: (why) =>
@@ -55,6 +60,8 @@ const en: VerifyWords = {
 
 const zh: VerifyWords = {
   ...portalWords('zh', '凭证中写明了上链位置，但未查询区块链；可用 --rpc URL 核对。'),
+  colon: '：',
+  stop: '。',
   holds: '凭证成立。',
   doesNotHold: (check) => `凭证不成立：检查“${check}”未通过。请勿采信此凭证。`,
   cannotTell: (why) => `没有结论：无法查询区块链。${why}。不带 --rpc 时，其余部分仍可核对。`,

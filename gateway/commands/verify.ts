@@ -84,7 +84,7 @@ function report(words: VerifyWords, order: VerifyOrder, found: Verification, not
     ...(holds && found.erased ? [words.noPayload] : []),
     ...details(words, found),
     ...(note === undefined ? [] : ['', note]),
-    ...(holds ? [] : ['', `${words.firstFailing}: ${words.checkNames[firstFailing]}`]),
+    ...(holds ? [] : ['', `${words.firstFailing}${words.colon}${words.checkNames[firstFailing]}`]),
   ];
   const exitCode = holds ? 0 : 1;
   return {
@@ -114,11 +114,12 @@ function noVerdict(words: VerifyWords, offline: Verification, error: GatewayErro
 
 function details(words: VerifyWords, found: Verification): string[] {
   const checks = found.checks.map(
-    ({ name, ok, detail }) => `  ${ok ? words.passed : words.failed}  ${words.checkNames[name]}: ${detail}`,
+    ({ name, ok, detail }) =>
+      `  ${ok ? words.passed : words.failed}  ${words.checkNames[name]}${words.colon}${detail}`,
   );
   const levels = levelNames.map((name) => {
     const level = found.levels[name];
-    return `  ${labelOf(words, name, level)}: ${words.states[level.state]}. ${words.meanings[level.words]}`;
+    return `  ${labelOf(words, name, level)}${words.colon}${words.states[level.state]}${words.stop}${words.meanings[level.words]}`;
   });
   return ['', words.evidence, ...levels, '', words.checks, ...checks];
 }
