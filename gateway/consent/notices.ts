@@ -66,7 +66,7 @@ const builtIn: Readonly<Record<string, { version: number } & Record<NoticeLangua
     en: [
       'Who: the operator of this gateway. Analysts and partners get counts and averages only, never your single data.',
       'What and what for: the categories you switch on are counted together with those of many others, to understand how services are used.',
-      'Protection: each result is blurred with random noise (differential privacy), so that it hardly depends on whether you take part. You set the limit of how much may be learned from you on the page “Privacy limit”.',
+      'Protection: each result is blurred with random noise (differential privacy), so that it hardly depends on whether you take part. You set the limit of how much may be learned from you on the page “Privacy budget”.',
       'How long: until you switch it off. A result that is being computed at that moment leaves you out or is withheld.',
       'Your choice: taking part or not makes no difference to what you get here.',
     ],

@@ -113,7 +113,7 @@ describe('a bundle of the log', () => {
     const { exitCode, lines } = await verify(bundle, trust, { language: 'zh' });
     expect(exitCode).toBe(0);
     expect(lines[0]).toBe('凭证成立。');
-    expect(lines).toContainEqual(expect.stringMatching(/^ {2}已记录: 成立。? ?/));
+    expect(lines).toContainEqual(expect.stringMatching(/^ {2}已记录：成立。/));
   });
 });
 
