@@ -58,6 +58,14 @@ export const variables = {
   ASSENT_REQUESTS_PER_MINUTE: 'requests a minute from one address (default: 600; 0: no limit)',
 } as const;
 
+/** Read by tests and benches alone; a gateway started from there sees them too. */
+const testVariables: ReadonlySet<string> = new Set([
+  'ASSENT_DATA',
+  'ASSENT_VECTORS',
+  'ASSENT_REQUIRE_DATA',
+  'ASSENT_CRASH_ROUNDS',
+]);
+
 /** @throws GatewayError `config_invalid` that lists every problem */
 export function loadConfig(environment: Readonly<Record<string, string | undefined>>): Config {
   const problems: string[] = [];
@@ -71,6 +79,11 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
     return fallback;
   };
 
+  for (const name of Object.keys(environment)) {
+    if (name.startsWith('ASSENT_') && !Object.hasOwn(variables, name) && !testVariables.has(name)) {
+      problems.push(`${name} is not a variable of Assent`);
+    }
+  }
   const host = text('HOST') ?? '127.0.0.1';
   const flag = (name: keyof typeof variables): boolean => {
     const given = text(name);

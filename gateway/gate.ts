@@ -76,11 +76,7 @@ export class Refusal extends GatewayError {
 
   constructor(reason: Reason, decisionId: string, receipt: Receipt, request: GateRequest) {
     super(publicCode(reason), undefined, {
-      details: {
-        decision: decisionId,
-        entry: receipt.number,
-        leaf_hash: Buffer.from(receipt.leafHash).toString('hex'),
-      },
+      details: receiptDetails(decisionId, receipt),
     });
     this.name = 'Refusal';
     this.reason = reason;
@@ -88,6 +84,14 @@ export class Refusal extends GatewayError {
     this.receipt = receipt;
     this.request = request;
   }
+}
+
+/** What a refused caller is told so that they can ask for the proof. */
+function receiptDetails(
+  decision: string,
+  receipt: Receipt,
+): { decision: string; entry: number; leaf_hash: string } {
+  return { decision, entry: receipt.number, leaf_hash: Buffer.from(receipt.leafHash).toString('hex') };
 }
 
 export interface LongRequest extends UseRequest {
@@ -447,7 +451,7 @@ export function createGate({ store, log, keyring, system }: GateParts): Gate {
         }
         if ('withheld' in outcome) {
           throw new GatewayError('consent_withdrawn', undefined, {
-            details: { decision: id, entry: outcome.withheld?.number },
+            details: receiptDetails(id, outcome.withheld),
           });
         }
         return {
@@ -505,17 +509,22 @@ export function createGate({ store, log, keyring, system }: GateParts): Gate {
   /** What the work needs could not be reserved (a budget is spent, say): recorded as a refusal, anything else as failed. */
   async function refuseToBegin(request: LongRequest, id: string, error: unknown): Promise<never> {
     const nobody = { ...request, person: null, grant: null };
-    if (error instanceof GatewayError && error.status >= 400 && error.status < 500) {
-      await store.write((tx) =>
-        append(tx, nobody, id, clock.nowMs(), {
-          kind: 'refused',
-          outcome: 'refused',
-          keyClass: 'evidence',
-          payload: { decision: 'refused', reason: error.code },
-        }),
-      );
-    } else await recordFailure(nobody, id, error);
-    throw error;
+    if (!(error instanceof GatewayError && error.status >= 400 && error.status < 500)) {
+      await recordFailure(nobody, id, error);
+      throw error;
+    }
+    const receipt = await store.write((tx) =>
+      append(tx, nobody, id, clock.nowMs(), {
+        kind: 'refused',
+        outcome: 'refused',
+        keyClass: 'evidence',
+        payload: { decision: 'refused', reason: error.code },
+      }),
+    );
+    throw new GatewayError(error.code, error.message, {
+      details: { ...error.details, ...receiptDetails(id, receipt) },
+      cause: error,
+    });
   }
 
   /** First transaction. The population is found beside the writer; if it changed until here, it is found again. */

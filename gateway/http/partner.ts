@@ -44,9 +44,20 @@ export function partnerRoutes(app: FastifyInstance, routes: PartnerRoutes): void
 
   app.setErrorHandler((error, request, reply) => {
     const known = asGatewayError(error);
-    if (!(known instanceof Refusal)) return sendProblem(request, reply, known, baseUrl);
-    receiptHeaders(reply, known);
-    return sendProblem(request, reply, known, baseUrl, askAgain(known, baseUrl));
+    const { decision, entry, leaf_hash: leaf } = known.details;
+    if (typeof entry === 'number' && typeof leaf === 'string' && typeof decision === 'string') {
+      receiptHeaders(reply, {
+        decisionId: decision,
+        receipt: { number: entry, leafHash: Buffer.from(leaf, 'hex') },
+      });
+    }
+    return sendProblem(
+      request,
+      reply,
+      known,
+      baseUrl,
+      known instanceof Refusal ? askAgain(known, baseUrl) : {},
+    );
   });
 
   app.get<{ Params: { category: string }; Querystring: Record<string, string> }>(
@@ -169,6 +180,9 @@ function receiptHeaders(
   });
 }
 
+/** What only the partner can add to that address. */
+const askAgainNeeds = ['redirect_uri', 'state', 'code_challenge', 'code_challenge_method=S256'];
+
 /** Where a partner can ask the person again, when asking can help. */
 function askAgain(refusal: Refusal, baseUrl: string): Record<string, unknown> {
   if (refusal.code !== 'consent_required' || refusal.request.caller.kind !== 'partner') return {};
@@ -181,8 +195,9 @@ function askAgain(refusal: Refusal, baseUrl: string): Record<string, unknown> {
       ...refusal.request.categories.map((category) => scopeOf(category, refusal.request.purpose)),
     ].join(' '),
   );
+  url.searchParams.set('response_type', 'code');
   url.searchParams.set('prompt', 'consent');
-  return { ask_again: url.toString() };
+  return { ask_again: url.toString(), ask_again_needs: askAgainNeeds };
 }
 
 function refuseUnknown(unknown: Record<string, unknown>): void {

@@ -60,15 +60,27 @@ export function sendProblem(
   const line = { code: error.code, route: request.routeOptions.url };
   if (error.status >= 500) request.log.error({ ...line, err: error.cause ?? error }, 'request failed');
   else request.log.info(line, 'request refused');
-  if (error.status === 401) void reply.header('www-authenticate', challenge(error.code));
+  const wanted = challenge(error.code, request.headers.authorization);
+  if (wanted !== undefined) void reply.header('www-authenticate', wanted);
   return reply
     .status(error.status)
     .type('application/problem+json')
     .send(JSON.stringify({ ...problemOf(error, baseUrl), ...more }));
 }
 
-function challenge(code: ErrorCode): string {
-  return code === 'invalid_token' ? 'Bearer error="invalid_token"' : 'Bearer';
+/** RFC 6750 section 3, RFC 9449 section 7.1: in the scheme the caller tried. */
+function challenge(code: ErrorCode, tried: string | undefined): string | undefined {
+  const scheme = tried?.startsWith('DPoP ') === true ? 'DPoP' : 'Bearer';
+  switch (code) {
+    case 'unauthenticated':
+    case 'sign_in_failed':
+      return scheme;
+    case 'invalid_token':
+    case 'insufficient_scope':
+      return `${scheme} error="${code}"`;
+    default:
+      return undefined;
+  }
 }
 
 /** Name, code and stack of a failure. Its message may hold rows or tokens, so only those known not to are kept. */

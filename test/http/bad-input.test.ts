@@ -198,7 +198,8 @@ describe('a credential that is wrong', () => {
       'Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiJ9.',
     ]) {
       const response = await service.call(path, { authorization });
-      expect(response.headers.get('www-authenticate')).toMatch(/^Bearer/);
+      const scheme = authorization.startsWith('DPoP ') ? 'DPoP' : 'Bearer';
+      expect(response.headers.get('www-authenticate')).toMatch(new RegExp(`^${scheme}`));
       await problemIn(response, 401, 'invalid_token');
     }
     await problemIn(await service.call(path, { authorization: null }), 401, 'unauthenticated');

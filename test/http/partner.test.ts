@@ -85,8 +85,10 @@ describe('a partner with a live token', () => {
       expect(Object.fromEntries(again.searchParams)).toEqual({
         client_id: service.granted.partner,
         scope: 'openid browsing.recommendation:read',
+        response_type: 'code',
         prompt: 'consent',
       });
+      expect(problem['ask_again_needs']).toContain('code_challenge');
       const found = verifyBundle(
         await service.core.prover.bundle(receipt.entry, true),
         await service.core.prover.trust(),
@@ -219,6 +221,22 @@ describe('what a partner may ask for', () => {
       ['refused', 'people_by_genre'],
       ['refused', undefined],
     ]);
+  });
+
+  it('gets a receipt for an aggregate that the spent budget refuses', async () => {
+    const authorization = `Bearer ${await service.staffToken('analyst')}`;
+    const ask = (key: string) =>
+      service.call('/v1/dp/query', {
+        authorization,
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ question: 'people_by_age_band', epsilon: '1', idempotency_key: key }),
+      });
+    for (let at = 0; at < 10; at++) expect((await ask(`query-number-${at}`)).status).toBe(200);
+    const refused = await ask('query-number-10');
+    const entry = refused.headers.get('assent-entry');
+    expect(entry).toMatch(/^\d+$/);
+    expect(await problemIn(refused, 429, 'budget_exhausted')).toMatchObject({ entry: Number(entry) });
   });
 
   it('is counted, not logged one by one, when nobody we know asks', async () => {

@@ -139,6 +139,15 @@ describe('a data folder with the demo world', () => {
     expect((await fetch(`${running.url}/verify`)).status).toBe(200);
   });
 
+  it('answers an address that does not exist with a page for a browser and with JSON for a program', async () => {
+    const ask = (accept: string) => fetch(`${running.url}/nothing/here?lang=zh`, { headers: { accept } });
+    const page = await ask('text/html,application/xhtml+xml');
+    expect([page.status, page.headers.get('content-type')]).toEqual([404, 'text/html; charset=utf-8']);
+    expect(await page.text()).toContain('<html lang="zh-CN">');
+    const problem = await ask('*/*');
+    expect([problem.status, problem.headers.get('content-type')]).toEqual([404, 'application/problem+json']);
+  });
+
   it('takes no import of real data', async () => {
     const imported = await run('cli', {
       arguments: [
