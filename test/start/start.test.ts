@@ -145,7 +145,10 @@ describe('a data folder with the demo world', () => {
     expect([page.status, page.headers.get('content-type')]).toEqual([404, 'text/html; charset=utf-8']);
     expect(await page.text()).toContain('<html lang="zh-CN">');
     const problem = await ask('*/*');
-    expect([problem.status, problem.headers.get('content-type')]).toEqual([404, 'application/problem+json']);
+    expect([problem.status, problem.headers.get('content-type')]).toEqual([
+      404,
+      'application/problem+json; charset=utf-8',
+    ]);
   });
 
   it('takes no import of real data', async () => {
@@ -252,6 +255,7 @@ describe('a start that was asked for wrongly', () => {
         ASSENT_CHAIN_FINALITY: 'soon',
         ASSENT_ANCHOR_EVERY_SECONDS: '0',
         ASSENT_TRUST_PROXY: 'yes',
+        ASSENT_TRUSTPROXY: '1',
       },
     });
     expect(ended.code).toBe(1);
@@ -262,6 +266,7 @@ describe('a start that was asked for wrongly', () => {
       'ASSENT_CHAIN_FINALITY',
       'ASSENT_ANCHOR_EVERY_SECONDS',
       'ASSENT_TRUST_PROXY',
+      'ASSENT_TRUSTPROXY',
     ])
       // prettier-ignore
       expect(ended.err).toMatch(new RegExp(`\\b${name}\\b`));
