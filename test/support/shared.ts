@@ -1,7 +1,7 @@
 // Where outside vectors and data sets lie, and what to do when they are not there.
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { describe } from 'vitest';
+import { assert, describe, it } from 'vitest';
 
 const root = resolve(import.meta.dirname, '..', '..');
 const overrides = { vectors: 'ASSENT_VECTORS', data: 'ASSENT_DATA' } as const;
@@ -27,6 +27,12 @@ export function describeWithShared(
   if (path === undefined && process.env['ASSENT_REQUIRE_DATA'] === '1') {
     throw new Error(`${name}: ../shared/${kind} is absent and ASSENT_REQUIRE_DATA=1`);
   }
-  if (path === undefined) describe.skip(`${name} (skipped: ../shared/${kind} is not here)`, () => tests('.'));
-  else describe(name, () => tests(path));
+  if (path !== undefined) {
+    describe(name, () => tests(path));
+    return;
+  }
+  // The tests themselves may read the folder while they are declared, so one visible line stands for all of them.
+  describe.skip(name, () => {
+    it(`is skipped: ../shared/${kind} is not here`, () => assert.fail('a skipped test ran'));
+  });
 }
