@@ -52,7 +52,7 @@ export function demoSurface(
 ): (app: FastifyInstance) => Promise<void> {
   const { operations, config, system } = core;
   const sessions = createSessions(operations, core.keys['cookie.key']);
-  const visitors = createVisitors(sessions, true);
+  const visitors = createVisitors(operations, sessions, true);
   const partner = createPartnerApp(config, system.clock);
   const answers = new Map<string, Asked>();
 

@@ -71,16 +71,9 @@ export function sendProblem(
 /** RFC 6750 section 3, RFC 9449 section 7.1: in the scheme the caller tried. */
 function challenge(code: ErrorCode, tried: string | undefined): string | undefined {
   const scheme = tried?.startsWith('DPoP ') === true ? 'DPoP' : 'Bearer';
-  switch (code) {
-    case 'unauthenticated':
-    case 'sign_in_failed':
-      return scheme;
-    case 'invalid_token':
-    case 'insufficient_scope':
-      return `${scheme} error="${code}"`;
-    default:
-      return undefined;
-  }
+  if (code === 'unauthenticated' || code === 'sign_in_failed') return scheme;
+  if (code === 'invalid_token' || code === 'insufficient_scope') return `${scheme} error="${code}"`;
+  return undefined;
 }
 
 /** Name, code and stack of a failure. Its message may hold rows or tokens, so only those known not to are kept. */

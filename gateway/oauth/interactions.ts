@@ -140,7 +140,18 @@ export async function interactionRoutes(app: FastifyInstance, options: Interacti
     person: string,
   ): Promise<unknown> {
     const partner = await clientOf(interaction);
-    const view = await store.read(async (reader): Promise<ConsentView> => {
+    // The page shows what the person has set, so it is a look at their own data, with its entry.
+    const look = {
+      caller: { kind: 'person', id: person },
+      operation: 'view-own',
+      purpose: 'service',
+      categories: ['profile'],
+      recipients: ['self'],
+      person,
+      grant: null,
+      about: { view: 'consent', partner: partner.clientId },
+    } as const;
+    const { value } = await gate.run(look, async (_permit, reader): Promise<{ value: ConsentView }> => {
       const subject = await loadPerson(reader, person);
       if (subject === undefined) throw outOfDate();
       const [named] = await reader.db
@@ -149,7 +160,7 @@ export async function interactionRoutes(app: FastifyInstance, options: Interacti
         .where(eq(account.person, person));
       const notice = await currentNotice(reader, 'partner-access', options.languageOf(request));
       const nowMs = system.clock.nowMs();
-      return {
+      const view: ConsentView = {
         action: `/oauth/interaction/${interaction.uid}`,
         personName: named?.userName ?? '',
         partner: {
@@ -175,8 +186,9 @@ export async function interactionRoutes(app: FastifyInstance, options: Interacti
         notice: { version: noticeLabel(notice), paragraphs: paragraphsOf(notice) },
         durationDays: lifetimesSeconds.grant / 86_400,
       };
+      return { value: view };
     });
-    return options.renderConsent(request, reply, view);
+    return options.renderConsent(request, reply, value);
   }
 
   /**

@@ -77,6 +77,16 @@ export function staffRequest(
   };
 }
 
+/** Refuses staff of another role, on the record. @throws Refusal always */
+export function refuseRole(
+  parts: Pick<OperationParts, 'gate'>,
+  role: StaffRole,
+  id: string,
+  operation: GateRequest['operation'],
+): Promise<never> {
+  return parts.gate.refuse(staffRequest({ kind: role, id }, operation), 'role_not_allowed');
+}
+
 /** Makes a one-time code that links whoever enrols with it to this person's existing records. */
 export async function invite(
   parts: OperationParts,

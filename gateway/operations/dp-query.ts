@@ -97,10 +97,7 @@ export async function askPrivately(
   const plan = planOf(question, asked, parts.config.limits.epsilonPerQuery);
   const requestHash = createHash('sha256').update(`${asked.question}\n${plan.epsilonMicro}`).digest('hex');
   const earlier = await findEarlier(parts, caller, asked.idempotencyKey);
-  if (earlier !== undefined) {
-    if (earlier.requestHash !== requestHash) throw new GatewayError('idempotency_mismatch');
-    return reserve(parts, caller, earlier);
-  }
+  if (earlier !== undefined) return reserve(parts, caller, earlier, requestHash);
 
   const scope = `${question.category}/analytics`;
   const cost = plan.epsilonMicro;
@@ -258,14 +255,15 @@ async function findEarlier(
 function reserve(
   parts: OperationParts,
   caller: Caller,
-  earlier: { answer: string | null },
+  { answer, requestHash }: { answer: string | null; requestHash: string },
+  asked: string,
 ): Promise<Released<PrivateAnswer>> {
-  const { answer } = earlier;
-  if (answer === null)
-    throw new GatewayError('conflict', 'this query began and gave no answer; use a new idempotency key');
-  return parts.gate.run({ ...staffRequest(caller, 'dp-answer'), purpose: 'analytics' }, async () => ({
-    value: JSON.parse(answer) as PrivateAnswer,
-  }));
+  return parts.gate.run({ ...staffRequest(caller, 'dp-answer'), purpose: 'analytics' }, async () => {
+    if (requestHash !== asked) throw new GatewayError('idempotency_mismatch');
+    if (answer === null)
+      throw new GatewayError('conflict', 'this query began and gave no answer; use a new idempotency key');
+    return { value: JSON.parse(answer) as PrivateAnswer };
+  });
 }
 
 export function ageBandOf(age: number): (typeof ageBands)[number] | undefined {

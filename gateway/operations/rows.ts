@@ -87,7 +87,14 @@ export async function readEventsOfMany(
   category: Category,
 ): Promise<{ person: string; item: string; value: number | null; atMs: number }[]> {
   const since = new Map<string, number>();
-  for (const [person, permit] of permits) since.set(person, Permit.check(permit, person, category).sinceMs);
+  const withoutValue = new Set<string>();
+  for (const [person, permit] of permits) {
+    const { sinceMs, fields } = Permit.check(permit, person, category);
+    // Without the item there is nothing left to count or to learn from.
+    if (fields !== undefined && !fields.includes('item')) continue;
+    if (fields !== undefined && !fields.includes('value')) withoutValue.add(person);
+    since.set(person, sinceMs);
+  }
   const people = [...since.keys()];
   const found: { person: string; item: string; value: number | null; atMs: number }[] = [];
   for (let at = 0; at < people.length; at += 500) {
@@ -97,7 +104,7 @@ export async function readEventsOfMany(
       .where(and(inArray(event.person, people.slice(at, at + 500)), eq(event.category, category)));
     for (const row of rows) {
       if (row.item !== null && row.atMs >= (since.get(row.person) ?? Infinity))
-        found.push({ ...row, item: row.item });
+        found.push({ ...row, item: row.item, value: withoutValue.has(row.person) ? null : row.value });
     }
   }
   return found;

@@ -14,5 +14,7 @@ export function localPath(text: string | undefined): string | null {
   const base = 'http://local.invalid';
   if (!URL.canParse(text, base)) return null;
   const url = new URL(text, base);
-  return url.origin === base ? `${url.pathname}${url.search}${url.hash}` : null;
+  const path = `${url.pathname}${url.search}${url.hash}`;
+  // Dots are resolved only now: `/.//host` has become `//host`, which a browser takes for another site.
+  return url.origin === base && !path.startsWith('//') ? path : null;
 }

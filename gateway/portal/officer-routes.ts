@@ -13,7 +13,7 @@ import {
 } from '../operations/entries.ts';
 import { partnerNames } from '../operations/partner-names.ts';
 import { GatewayError } from '../errors.ts';
-import type { KnownSession } from '../operations/accounts.ts';
+import { refuseRole, type KnownSession } from '../operations/accounts.ts';
 import { entryModel } from './entry-model.ts';
 import { entryPage } from './pages/entry.ts';
 import { officerAnchorsPage, type AnchorState } from './pages/officer-anchors.ts';
@@ -152,8 +152,10 @@ export async function proveForStaff(
   session: KnownSession,
   number: number,
 ): Promise<{ value: string }> {
-  if (session.role !== 'officer') throw new GatewayError('forbidden');
-  return proveForOfficer(portal.core.operations, portal.core.prover, session.subject, number);
+  const { operations, prover } = portal.core;
+  if (session.role === null) throw new GatewayError('unauthenticated');
+  if (session.role !== 'officer') return refuseRole(operations, session.role, session.subject, 'open-entry');
+  return proveForOfficer(operations, prover, session.subject, number);
 }
 
 function aboutOf(entry: EntryLine): EntryLineView['about'] {

@@ -2,6 +2,12 @@
 import type { FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors.ts';
 
+/** A parameter named twice is a list, which no page expects. @throws GatewayError `malformed_request` */
+export async function refuseRepeated(request: FastifyRequest): Promise<void> {
+  for (const value of Object.values(request.query as Record<string, unknown>))
+    if (typeof value !== 'string') throw new GatewayError('malformed_request', 'a parameter is there twice');
+}
+
 /** Where a list begins; 0 for anything that is not a whole number. */
 export function offsetOf(request: FastifyRequest): number {
   const { offset } = request.query as { offset?: string };

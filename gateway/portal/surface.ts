@@ -15,6 +15,7 @@ import { consentPage } from './pages/consent.ts';
 import { problemPage } from './pages/problem.ts';
 import { personRoutes } from './person-routes.ts';
 import { publicRoutes } from './public-routes.ts';
+import { refuseRepeated } from './query.ts';
 import { createSessions, type Sessions } from './session.ts';
 import { createVisitors, type Visitors } from './visitor.ts';
 import type { Html } from './html.ts';
@@ -43,7 +44,7 @@ export function createPortal(core: Core, options: PortalOptions): Portal {
     ...options,
     core,
     sessions,
-    visitors: createVisitors(sessions, options.isDemo),
+    visitors: createVisitors(core.operations, sessions, options.isDemo),
     assets: portalAssets(),
     send: (reply, page) =>
       reply.type('text/html; charset=utf-8').header('cache-control', 'no-store').send(page.toString()),
@@ -62,6 +63,7 @@ export async function portalRoutes(app: FastifyInstance, portal: Portal): Promis
   await app.register(cookie);
   await app.register(formbody);
   usePages(app, portal);
+  app.addHook('preValidation', refuseRepeated);
   publicRoutes(app, portal);
   personRoutes(app, portal);
   officerRoutes(app, portal);

@@ -1,6 +1,7 @@
 // Who looks at a page, in which language: what every page needs beside its own model.
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { KnownSession } from '../operations/accounts.ts';
+import { refuseRole, type KnownSession } from '../operations/accounts.ts';
+import type { OperationParts } from '../operations/parts.ts';
 import { GatewayError } from '../errors.ts';
 import { chooseLang, type Lang } from './messages/pick.ts';
 import type { PageContext, Viewer } from './parts/page.ts';
@@ -11,7 +12,7 @@ export interface Visitors {
   languageOf(request: FastifyRequest): Lang;
   /** The person signed in. @throws GatewayError `unauthenticated` */
   person(request: FastifyRequest): Promise<KnownSession>;
-  /** The officer signed in. @throws GatewayError `unauthenticated`, `forbidden` for other roles */
+  /** The officer signed in. @throws GatewayError `unauthenticated`; Refusal, with its entry, for other roles */
   officer(request: FastifyRequest): Promise<KnownSession>;
 }
 
@@ -19,7 +20,11 @@ const languageCookie = 'assent_language';
 const zonePattern = /^[A-Za-z_]+(\/[A-Za-z0-9_+-]+){0,2}$/;
 const yearSeconds = 365 * 86_400;
 
-export function createVisitors(sessions: Sessions, isDemo: boolean): Visitors {
+export function createVisitors(
+  parts: Pick<OperationParts, 'gate'>,
+  sessions: Sessions,
+  isDemo: boolean,
+): Visitors {
   const languageOf = (request: FastifyRequest): Lang => {
     const { lang } = request.query as { lang?: string };
     return chooseLang(lang ?? request.cookies[languageCookie], request.headers['accept-language']);
@@ -55,9 +60,9 @@ export function createVisitors(sessions: Sessions, isDemo: boolean): Visitors {
     },
     async officer(request) {
       const session = await sessions.find(request);
-      if (session?.kind !== 'staff') throw new GatewayError('unauthenticated');
-      if (session.role !== 'officer') throw new GatewayError('forbidden');
-      return session;
+      if (session?.kind !== 'staff' || session.role === null) throw new GatewayError('unauthenticated');
+      if (session.role === 'officer') return session;
+      return refuseRole(parts, session.role, session.subject, 'list-entries');
     },
   };
 }
