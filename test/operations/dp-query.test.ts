@@ -163,6 +163,11 @@ describe('the same query again', () => {
       'idempotency_mismatch',
     );
     expect(await scopeSpent()).toBe(1_000_000);
+    const refused = (await entriesOf(core)).slice(-2);
+    expect(refused.map(({ kind, payload }) => [kind, payload?.['code']])).toEqual([
+      ['failed', 'idempotency_mismatch'],
+      ['failed', 'idempotency_mismatch'],
+    ]);
   });
 
   it('of another caller is another query', async () => {

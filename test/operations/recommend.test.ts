@@ -121,6 +121,12 @@ it('rows older than the switch allows are neither trained on nor served from', a
   expect([again.value.people, again.value.rows]).toEqual([24, 230]);
 });
 
+it('a person whose switch leaves out the item is in no training row', async () => {
+  await turn(core, 'p0', 'on', { extent: { fields: ['title'] } });
+  const { value } = await trainRecommender(core.operations, system);
+  expect(value.rows).toBe(230);
+});
+
 it("without anybody's consent a training has 0 rows and says so", async () => {
   for (let index = 0; index < 24; index++) await turn(core, `p${index}`, 'unset');
   const { value, people } = await trainRecommender(core.operations, system);
