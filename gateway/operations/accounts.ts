@@ -1,7 +1,7 @@
 // How people and staff get in: invitations, enrolment, sign-in, sessions.
 import { argon2, createHash, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
-import { and, eq, gt, isNull } from 'drizzle-orm';
+import { and, eq, gt, isNull, lte } from 'drizzle-orm';
 import type { CallerKind } from '../consent/vocabulary.ts';
 import { GatewayError } from '../errors.ts';
 import type { GateRequest, Released } from '../gate.ts';
@@ -340,6 +340,8 @@ async function openSession(
   const token = Buffer.from(parts.system.random.bytes(32)).toString('base64url');
   const csrf = Buffer.from(parts.system.random.bytes(24)).toString('base64url');
   const createdMs = parts.system.clock.nowMs();
+  // When somebody was here is of no use once the session is over.
+  await tx.db.delete(session).where(lte(session.expiresMs, createdMs));
   await tx.db.insert(session).values({
     hash: hashSecret(token),
     kind: who.kind,

@@ -273,8 +273,10 @@ export function ageBandOf(age: number): (typeof ageBands)[number] | undefined {
 }
 
 function genresIn(attributes: string): readonly string[] {
-  const { genres: named } = JSON.parse(attributes) as { genres?: readonly string[] };
-  return named ?? [];
+  const { genres: named } = JSON.parse(attributes) as { genres?: unknown };
+  // A source that says no separator has one genre an item, as text.
+  const list: readonly unknown[] = Array.isArray(named) ? named : [named];
+  return list.filter((genre) => typeof genre === 'string');
 }
 
 function* groupRows(

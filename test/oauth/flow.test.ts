@@ -75,6 +75,11 @@ async function authorise(
 const whoami = (client: PartnerClient, tokens: Pick<PartnerTokens, 'accessToken'>): Promise<Response> =>
   callApi(client, tokens, new URL(`${world.config.publicUrl}/v1/whoami`));
 
+const looksOfAlice = async (): Promise<number> => {
+  const mine = and(eq(entry.holder, 'person:alice'), eq(entry.kind, entryKinds.used));
+  return (await world.store.read(async ({ db }) => db.select().from(entry).where(mine))).length;
+};
+
 const bearer = (token: string): Promise<Response> =>
   fetch(`${world.config.publicUrl}/v1/whoami`, { headers: { authorization: `Bearer ${token}` } });
 
@@ -112,8 +117,9 @@ describe('authorization', () => {
     const entries = await world.store.read(async ({ db }) =>
       db.select().from(entry).where(eq(entry.holder, 'person:alice')),
     );
-    expect(entries).toHaveLength(1);
-    expect(entries[0]).toMatchObject({ kind: entryKinds.consent, keyClass: 'evidence', outcome: 'allowed' });
+    // She looked at the page, then answered.
+    expect(entries.map(({ kind }) => kind)).toEqual([entryKinds.used, entryKinds.consent]);
+    expect(entries[1]).toMatchObject({ kind: entryKinds.consent, keyClass: 'evidence', outcome: 'allowed' });
   });
 
   test('the subject a partner sees is not the person id, and another partner sees another one', async () => {
@@ -210,8 +216,11 @@ describe('authorization', () => {
 
   test('a form without the session’s token, or for a notice that is not the current one, turns nothing', async () => {
     const before = await eventCount();
+    const looksBefore = await looksOfAlice();
     const browser = new Browser().signIn('alice');
     const page = await browser.open((await beginAuthorization(shop, scopes)).url);
+    // The page says which switches are on: a look at her own data.
+    expect(await looksOfAlice()).toBe(looksBefore + 1);
     const { action } = (await page.response.json()) as { action: string };
     const post = (fields: Record<string, string>) =>
       browser.open(

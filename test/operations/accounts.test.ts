@@ -172,6 +172,10 @@ describe('signing in', () => {
     core.clock.advance(1);
     expect(await findSession(core.operations, second.token)).toBeUndefined();
     await signOut(core.operations, 'no such token');
+    // The next sign-in of anybody sweeps it away.
+    const { value: third } = await signIn(core.operations, userName, password);
+    const left = await core.store.read(async ({ db }) => db.select({ hash: session.hash }).from(session));
+    expect(left).toEqual([{ hash: hashSecret(third.token) }]);
   });
 });
 
