@@ -33,7 +33,7 @@ export async function runDemoPartner({ home, url, say, lines }: DemoPartnerRun):
   }
   const client = await discover(url, secret);
   if (client === undefined) {
-    say(`no gateway answers at ${url}`);
+    say(`no gateway answers at ${url}; if it listens elsewhere: assent demo-partner URL`);
     return 2;
   }
   const token = await authorize(client, say);

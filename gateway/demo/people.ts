@@ -190,7 +190,8 @@ export function inventConsents(startMs: number, notices: NoticeHashes): readonly
   return inventPeople(startMs).flatMap(({ key }) => {
     const collectedMs = startMs - chance.whole(2, 50 * 24) * 3_600_000;
     const isNamed = key === namedPeople.lin.key || key === namedPeople.maya.key;
-    const language = key === namedPeople.maya.key || chance.next() < 0.3 ? 'en' : 'zh';
+    const readsEnglish = key === namedPeople.maya.key || chance.next() < 0.3;
+    const language = readsEnglish && key !== namedPeople.lin.key ? 'en' : 'zh';
     const record = (category: string, purpose: keyof NoticeHashes, recipient: string): ConsentRecord => ({
       person: `${shopSource}:${key}`,
       category,

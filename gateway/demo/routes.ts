@@ -36,7 +36,8 @@ const answersLimit = 50;
 
 function withRole(role: keyof typeof staffMembers, en: string, zh: string): { en: string; zh: string } {
   const { name } = staffMembers[role];
-  return { en: `${name.en}, ${en}`, zh: `${zh}${name.zh}` };
+  const gap = /^[A-Za-z]/.test(name.zh) ? ' ' : '';
+  return { en: `${name.en}, ${en}`, zh: `${zh}${gap}${name.zh}` };
 }
 
 /** What the partner last got, and for which session it was asked. */

@@ -274,7 +274,8 @@ export const en = {
       lin: 'Shops in Chinese. Lets the shop recommend, keeps her location to herself.',
       maya: 'Shops in English. Refused marketing, tries the partner app.',
       officer: 'Checks that the log says what was done.',
-      analyst: 'May ask questions about groups, never about one person.',
+      analyst:
+        'May ask questions about groups, never about one person. Works with scripts: assent staff token "Sam Field" prints a token.',
       partner: 'An app that wants to know what she reads.',
     },
     steps: 'Five things to try',
@@ -290,7 +291,7 @@ export const en = {
   demoPartner: {
     title: 'The partner and the switch',
     lead: (partner: string, person: string) =>
-      `Left: what ${partner} receives. Right: what ${person} decides. Change one and ask again.`,
+      `What ${partner} receives, and what ${person} decides. Change the switch and ask again.`,
     partnerSide: 'The partner app',
     personSide: 'Her switch',
     request: 'Request',
@@ -372,7 +373,7 @@ export const en = {
     latest: 'Latest',
     nothing: 'Nothing yet.',
     held: 'Held about you',
-    heldText: (n: number, shown: Html) => count(n, shown, 'row in', 'rows in'),
+    heldText: (n: number, shown: Html) => html`${count(n, shown, 'row in', 'rows in')} `,
     heldCategories: (n: number, shown: Html) => count(n, shown, 'category', 'categories'),
     seeData: 'See all of it',
   },
@@ -527,7 +528,8 @@ export const en = {
     version: (version: string) => `Version ${version}`,
     duration: (days: number, shown: Html) =>
       html`For ${count(days, shown, 'day', 'days')}, then it ends by itself.`,
-    withdraw: 'You can turn each switch off at any time. It takes effect on the next request.',
+    withdraw: ' You can turn each switch off at any time. It takes effect on the next request.',
+    about: (data: string, use: string) => `${data} — ${use}`,
     allow: 'Allow what I ticked',
     deny: 'Allow nothing',
     account: (name: string) => `Signed in as ${name}.`,
@@ -540,8 +542,8 @@ export const en = {
     allowed: 'Allowed',
     refused: 'Refused',
     withheld: 'Withheld',
-    people: 'People',
-    partners: 'Partners',
+    people: 'People in all',
+    partners: 'Partners in all',
     checkpoint: 'Last checkpoint',
     anchor: 'Last anchor',
     noCheckpoint: 'No checkpoint yet.',
@@ -584,6 +586,7 @@ export const en = {
     tx: 'Transaction',
     block: 'Block',
     gas: 'Gas',
+    chainId: 'chain id',
     cost: 'Cost',
   },
 

@@ -242,12 +242,12 @@ export const zh: Messages = {
     title: '无需密码，直接进入',
     lead: '这些入口只在本机、只对演示数据开放。',
     doors: '入口',
-    enter: (name) => `以${name}的身份进入`,
+    enter: (name) => `以${spaced(name)}的身份进入`,
     about: {
       lin: '使用中文。允许小店推荐，但不提供位置信息。',
       maya: '使用英文。拒绝营销，正在试用合作应用。',
       officer: '核对日志与实际所为是否一致。',
-      analyst: '只能询问群体，不能询问某一个人。',
+      analyst: '只能询问群体，不能询问某一个人。通过脚本工作：用 assent staff token "Sam Field" 取得令牌。',
       partner: '想知道她在读什么的应用。',
     },
     steps: '试试这五件事',
@@ -262,7 +262,8 @@ export const zh: Messages = {
 
   demoPartner: {
     title: '合作方与开关',
-    lead: (partner, person) => `左边是${partner}收到的内容，右边是${person}的决定。改变一边，再请求一次。`,
+    lead: (partner, person) =>
+      `一边是${spaced(partner)}收到的内容，一边是${spaced(person)}的决定。改变决定，再请求一次。`,
     partnerSide: '合作应用',
     personSide: '她的开关',
     request: '请求',
@@ -330,8 +331,8 @@ export const zh: Messages = {
       used === 0 && refused === 0
         ? html`没有人请求过您的数据。`
         : html`您的数据被使用 ${usedShown}
-          次，${refused === 0 ? html`没有拒绝。` : html`拒绝 ${refusedShown} 次。`}`,
-    title: (name) => `${name}的概览`,
+          次，${refused === 0 ? html`没有请求被拒绝。` : html`另有 ${refusedShown} 次请求被拒绝。`}`,
+    title: (name) => `${spaced(name).trimStart()}的概览`,
     who: '谁提出了请求',
     asker: '接收方',
     share: '占比',
@@ -480,7 +481,7 @@ export const zh: Messages = {
   },
 
   consent: {
-    title: (partner) => `${partner}请求使用您的个人信息`,
+    title: (partner) => `${spaced(partner).trimStart()}请求使用您的个人信息`,
     nothingYet: '以下均未勾选。请勾选您同意的项目，其余仍为拒绝。',
     who: '请求方',
     company: '名称',
@@ -496,6 +497,7 @@ export const zh: Messages = {
     version: (version) => `版本 ${version}`,
     duration: (_n, shown) => html`有效期 ${shown} 天，到期自动终止。`,
     withdraw: '您可以随时撤回同意，撤回对下一次请求立即生效。',
+    about: (data, use) => `${data}；${use}`,
     allow: '同意所勾选的项目',
     deny: '全部不同意',
     account: (name) => `当前登录：${name}。`,
@@ -508,8 +510,8 @@ export const zh: Messages = {
     allowed: '允许',
     refused: '拒绝',
     withheld: '未交付',
-    people: '个人信息主体',
-    partners: '合作方',
+    people: '个人信息主体总数',
+    partners: '合作方总数',
     checkpoint: '最近一次签名摘要',
     anchor: '最近一次上链',
     noCheckpoint: '尚无签名摘要。',
@@ -551,6 +553,7 @@ export const zh: Messages = {
     tx: '交易',
     block: '区块',
     gas: 'Gas',
+    chainId: '链 ID',
     cost: '费用',
   },
 
@@ -589,7 +592,8 @@ export const zh: Messages = {
     outcome: '结果',
     at: '时间',
     inclusion: '在日志中的位置',
-    inclusionLead: (size) => html`从本条到 ${size} 条之树的根。实心节点由计算得出，空心节点随凭证给出。`,
+    inclusionLead: (size) =>
+      html`从本条到整棵树（共 ${size} 条）的根。实心节点由计算得出，空心节点随凭证给出。`,
     inclusionAlt: (steps) => `从叶节点到根的路径，共 ${steps} 步，下方表格内容相同`,
     inclusionNone: '本条尚未纳入签名摘要，请稍后再看。',
     step: '步骤',
@@ -643,13 +647,13 @@ export const zh: Messages = {
       trust: '信任文件',
       leaf: '叶节点',
       payload: '内容',
-      'checkpoint signature': '摘要签名',
+      'checkpoint signature': '签名',
       checkpoint: '签名摘要',
       inclusion: '包含关系',
       'anchor identity': '上链身份',
       'anchor consistency': '上链一致性',
       'anchor on chain': '链上核对',
-      seal: '封印',
+      seal: '封签',
     },
     checkMeanings: {
       format: '凭证采用唯一允许的书写形式',
@@ -713,3 +717,8 @@ export const zh: Messages = {
     otherText: '未执行任何操作，原因见下面的代码。',
   },
 };
+
+/** A name with a space where its Latin letters or digits would touch Chinese characters. */
+function spaced(name: string): string {
+  return name.replace(/^(?=[!-~])/, ' ').replace(/(?<=[!-~])$/, ' ');
+}

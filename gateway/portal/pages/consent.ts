@@ -56,7 +56,7 @@ export function consentPage(model: ConsentModel, ctx: PageContext): Html {
           <p class="quiet">${m.version(notice.version)}</p>
           ${notice.paragraphs.map((paragraph) => html`<p>${paragraph}</p>`)}
         </div>
-        <p>${m.duration(model.durationDays, number(model.durationDays, ctx))} ${m.withdraw}</p>
+        <p>${m.duration(model.durationDays, number(model.durationDays, ctx))}${m.withdraw}</p>
         <div class="choices">
           <button class="choice" name="answer" value="allow">${m.allow}</button>
           <button class="choice" name="answer" value="deny">${m.deny}</button>
@@ -99,8 +99,7 @@ function scopeRow(scope: ConsentScope, i: number, ctx: PageContext): Html {
         >${m.consent.scope(m.categories[scope.category], m.purposes[scope.purpose])}</label
       >
       <p class="hint" id="scope-${i}-about">
-        ${m.categoryHints[scope.category]} —
-        ${m.purposeHints[scope.purpose]}${notes.map((note) => html`<span class="note">${note}</span>`)}
+        ${m.consent.about(m.categoryHints[scope.category], m.purposeHints[scope.purpose])}${notes.map((note) => html`<span class="note">${note}</span>`)}
       </p>
     </div>
   </div>`;

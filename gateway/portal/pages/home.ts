@@ -45,8 +45,7 @@ export function homePage(model: HomeModel, ctx: PageContext): Html {
       <div>
         <h2>${m.held}</h2>
         <p class="figure-line">
-          ${m.heldText(model.rowsHeld, number(model.rowsHeld, ctx))}
-          ${m.heldCategories(model.categoriesHeld, number(model.categoriesHeld, ctx))}
+          ${m.heldText(model.rowsHeld, number(model.rowsHeld, ctx))}${m.heldCategories(model.categoriesHeld, number(model.categoriesHeld, ctx))}
         </p>
         <p><a href="${paths.data}">${m.seeData}</a></p>
       </div>

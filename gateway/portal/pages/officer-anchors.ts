@@ -34,7 +34,7 @@ export function officerAnchorsPage(model: OfficerAnchorsModel, ctx: PageContext)
   const main = html`
     <h1>${m.anchors}</h1>
     <p class="lead">${m.anchorsLead}</p>
-    ${model.chain && html`<p class="quiet">chain id ${model.chain.chainId} · <code class="whole">${model.chain.contract}</code></p>`}
+    ${model.chain && html`<p class="quiet">${m.chainId} ${model.chain.chainId} · <code class="whole">${model.chain.contract}</code></p>`}
     ${model.anchors.length === 0 ? html`<p class="quiet">${m.noAnchor}</p>` : anchorTable(model.anchors, ctx)}
     ${pager(model.paging, ctx)}
   `;
