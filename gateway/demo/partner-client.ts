@@ -141,7 +141,7 @@ async function ask(
   say(
     `${response.status} · ${body.code ?? ''} · ${body.decision === undefined ? '' : `decision ${body.decision} · `}${receipt}`,
   );
-  if (body.ask_again !== undefined) say(`      ask again: ${body.ask_again}`);
+  if (body.ask_again !== undefined) say(`      ask again, with a PKCE challenge added: ${body.ask_again}`);
   if (response.status === 401) say('the token is not valid any more: revoked, or its time is over');
   return response.status !== 401;
 }
