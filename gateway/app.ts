@@ -79,14 +79,15 @@ export async function buildApp(parts: AppParts): Promise<App> {
     void reply.header('allow', allowed.join(', '));
     return sendProblem(request, reply, new GatewayError('method_not_allowed'), config.publicUrl);
   };
-  if (config.limits.requestsPerMinute > 0) {
-    await app.register(rateLimit, {
-      max: config.limits.requestsPerMinute,
-      timeWindow: 60_000,
-      errorResponseBuilder: () => new GatewayError('too_many_requests'),
-    });
-    app.setNotFoundHandler({ preHandler: app.rateLimit() }, refuseUnknown);
-  } else app.setNotFoundHandler(refuseUnknown);
+  const isLimited = config.limits.requestsPerMinute > 0;
+  await app.register(rateLimit, {
+    // Routes with a limit of their own (passwords, invitations) keep it even where the general one is off.
+    global: isLimited,
+    max: isLimited ? config.limits.requestsPerMinute : Number.MAX_SAFE_INTEGER,
+    timeWindow: 60_000,
+    errorResponseBuilder: () => new GatewayError('too_many_requests'),
+  });
+  app.setNotFoundHandler(isLimited ? { preHandler: app.rateLimit() } : {}, refuseUnknown);
   await app.register(async (v1) => partnerRoutes(v1, parts), { prefix: '/v1' });
   await app.register(async (log) => auditorRoutes(log, parts), { prefix: '/log' });
   for (const surface of parts.surfaces) await app.register(async (scope) => surface(scope));

@@ -16,6 +16,7 @@ export const errorCodes = {
   too_many_requests: { status: 429, title: 'Too many requests' },
   not_found: { status: 404, title: 'Nothing here' },
   method_not_allowed: { status: 405, title: 'This address does not take this method' },
+  notice_changed: { status: 409, title: 'The notice has changed; read it and choose again' },
   conflict: { status: 409, title: 'This contradicts what is already there' },
   idempotency_mismatch: { status: 409, title: 'This idempotency key was used for another request' },
   // callers

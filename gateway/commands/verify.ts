@@ -47,7 +47,8 @@ export async function verifyCommand(order: VerifyOrder): Promise<VerifyResult> {
   if (order.rpcUrl === undefined || offline.verdict !== 'holds') return report(words, order, offline);
   try {
     const chainCheck = await checkChain(order, order.rpcUrl);
-    if (chainCheck === undefined) return report(words, order, offline, words.nothingToAsk);
+    // Who asks the chain must not read "holds" in the exit code when there was nothing to ask it.
+    if (chainCheck === undefined) return unasked(report(words, order, offline, words.nothingToAsk));
     return report(words, order, verifyBundle(order.bundleText, order.trustText, { chainCheck }));
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
@@ -96,6 +97,10 @@ function report(words: VerifyWords, order: VerifyOrder, found: Verification, not
       ...(proven === undefined ? {} : { entry: proven, payload: found.payload ?? null }),
     },
   };
+}
+
+function unasked(result: VerifyResult): VerifyResult {
+  return { ...result, exitCode: 2, json: { ...result.json, exitCode: 2 } };
 }
 
 function noVerdict(words: VerifyWords, offline: Verification, error: GatewayError): VerifyResult {

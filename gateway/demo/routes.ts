@@ -110,7 +110,9 @@ export function demoSurface(
   ): Promise<FastifyReply> {
     const { value: matrix } = await viewSwitches(operations, session.subject);
     const { value: activity } = await viewActivity(operations, session.subject, { othersOnly: true }, 0);
-    const view = await operations.read((reader) => partnerSwitch(reader, matrix));
+    const view = await operations.read((reader) =>
+      partnerSwitch(reader, matrix, visitors.languageOf(request)),
+    );
     const asked = answers.get(session.csrf);
     // An answer from before the switch was turned would say the opposite of what stands beside it.
     const isCurrent = asked !== undefined && asked.atMs >= (view.sinceMs ?? 0);

@@ -1,8 +1,9 @@
 // The two halves of the side-by-side page as view models: her one switch, and her timeline's newest lines.
 import type { Reached } from '../audit/proof.ts';
 import { decideSwitch } from '../consent/decide.ts';
-import { noticeByHash, noticeLabel } from '../consent/notices.ts';
 import type { EffectiveSwitch, OwnEntry, SwitchMatrix } from '../operations/own.ts';
+import type { Lang } from '../portal/messages/pick.ts';
+import { noticeLabels } from '../portal/offered-notices.ts';
 import type { SwitchView } from '../portal/parts/switch.ts';
 import type { ActivityLine } from '../portal/parts/timeline.ts';
 import { paths } from '../portal/paths.ts';
@@ -17,16 +18,19 @@ const place = {
 } as const;
 
 /** The switch between the person and the partner, as it is decided now. */
-export async function partnerSwitch(reader: Reader, matrix: SwitchMatrix): Promise<SwitchView> {
+export async function partnerSwitch(
+  reader: Reader,
+  matrix: SwitchMatrix,
+  language: Lang,
+): Promise<SwitchView> {
   const one =
     matrix.switches.find(
       ({ category, purpose, recipient }) =>
         category === place.category && purpose === place.purpose && recipient === place.recipient,
     ) ?? untouched(matrix);
   const hash = one.effective.by?.noticeHash;
-  const notice = hash ? await noticeByHash(reader, hash) : undefined;
-  const names = new Map(notice === undefined ? [] : [[notice.hash, noticeLabel(notice)]]);
-  return switchView(one, names, paths.demoPartner);
+  const notices = await noticeLabels(reader, hash ? [hash] : [], language);
+  return switchView(one, notices, paths.demoPartner);
 }
 
 /** Where she never touched it, at most a general “off” reaches it, and that has no end: the time does not matter. */

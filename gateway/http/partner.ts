@@ -1,7 +1,14 @@
 // What partner apps and analysts ask for: /v1.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { dataScopes, isCategory, isPurpose, scopeOf } from '../consent/vocabulary.ts';
+import {
+  dataScopes,
+  isCategory,
+  isPurpose,
+  scopeOf,
+  type Category,
+  type Purpose,
+} from '../consent/vocabulary.ts';
 import { GatewayError } from '../errors.ts';
 import { Refusal, type Released } from '../gate.ts';
 import { staffOfToken } from '../operations/accounts.ts';
@@ -72,6 +79,7 @@ export function partnerRoutes(app: FastifyInstance, routes: PartnerRoutes): void
         throw new GatewayError('unknown_purpose', 'name a purpose: ?purpose=recommendation');
       if (!dataScopes.includes(scopeOf(category, purpose))) throw new GatewayError('unknown_scope');
       const presented = presentedToken(request);
+      if (isStaffToken(presented)) await refuseStaff(presented, 'read-data', purpose, category);
       const jkt = await routes.proveDpop(request, presented);
       const released = await readData(parts.gate, (tx) => routes.identify(tx, presented, jkt), {
         category,
@@ -98,6 +106,7 @@ export function partnerRoutes(app: FastifyInstance, routes: PartnerRoutes): void
   app.get('/recommendations', async (request, reply) => {
     refuseUnknown(request.query as Record<string, unknown>);
     const presented = presentedToken(request);
+    if (isStaffToken(presented)) await refuseStaff(presented, 'recommend', 'recommendation', 'browsing');
     const jkt = await routes.proveDpop(request, presented);
     const released = await recommender.recommend((tx) => routes.identify(tx, presented, jkt));
     receiptHeaders(reply, released);
@@ -111,6 +120,20 @@ export function partnerRoutes(app: FastifyInstance, routes: PartnerRoutes): void
       })),
     };
   });
+
+  /** Staff never read one person's rows: known callers, so the refusal is an entry. */
+  async function refuseStaff(
+    presented: Presented,
+    operation: 'read-data' | 'recommend',
+    purpose: Purpose,
+    category: Category,
+  ): Promise<never> {
+    const caller = staffCaller(await staffOfToken(parts, presented.token));
+    return parts.gate.refuse(
+      { caller, operation, purpose, categories: [category], recipients: ['operator'] },
+      'role_not_allowed',
+    );
+  }
 
   app.get('/dp/questions', async () => ({
     questions: Object.entries(questions).map(([question, { category, groups, groupsPerPerson }]) => ({

@@ -1,10 +1,11 @@
 // The log as officers and people see it: list, open, prove. Looking is an operation too.
-import { and, count, desc, eq, gte, lte, type SQL } from 'drizzle-orm';
+import { and, count, desc, eq, gte, lt, lte, type SQL } from 'drizzle-orm';
 import { decodeEntry, entryKinds, type EntryKind } from '../audit/entry.ts';
 import { findEntry, kindName, openPayload } from '../audit/payload.ts';
 import type { Prover } from '../audit/proof.ts';
 import { GatewayError } from '../errors.ts';
 import type { GateRequest, Released } from '../gate.ts';
+import type { Tx } from '../store/store.ts';
 import { anchor, checkpoint, entry, partner, person as personTable } from '../store/tables.ts';
 import { ownRequest, staffRequest } from './accounts.ts';
 import { mayDownload, openedEntry, type OpenedEntry } from './own.ts';
@@ -158,11 +159,11 @@ export function viewLog(parts: OperationParts, officer: string): Promise<Release
     const week = await tx.db
       .select({ outcome: entry.outcome, kind: entry.kind, times: count() })
       .from(entry)
-      .where(gte(entry.atMs, sinceMs))
+      .where(gte(entry.number, await firstSince(tx, sinceMs)))
       .groupBy(entry.outcome, entry.kind);
     const times = (wanted: (row: { outcome: string; kind: number }) => boolean): number =>
       week.filter(wanted).reduce((sum, row) => sum + row.times, 0);
-    const kinds = await tx.db.select({ kind: entry.kind, times: count() }).from(entry).groupBy(entry.kind);
+    const kinds = await tallyKinds(parts, tx);
     const [people] = await tx.db
       .select({ times: count() })
       .from(personTable)
@@ -191,6 +192,41 @@ export function viewLog(parts: OperationParts, officer: string): Promise<Release
       },
     };
   });
+}
+
+/** Number of the first entry at or after a time. Times never fall along the log, so halving finds it. */
+async function firstSince(tx: Tx, sinceMs: number): Promise<number> {
+  const [last] = await tx.db
+    .select({ number: entry.number })
+    .from(entry)
+    .orderBy(desc(entry.number))
+    .limit(1);
+  let low = 0;
+  let high = (last?.number ?? -1) + 1;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const row = await findEntry(tx, middle);
+    if (row !== undefined && row.atMs < sinceMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+const tallies = new WeakMap<OperationParts['log'], { size: number; times: Map<number, number> }>();
+
+/** Entries by kind. Entries never change, so each is counted once and only the new ones are read. */
+async function tallyKinds(parts: OperationParts, tx: Tx): Promise<{ kind: number; times: number }[]> {
+  const tally = tallies.get(parts.log) ?? { size: 0, times: new Map<number, number>() };
+  const size = parts.log.durableSize();
+  const fresh = await tx.db
+    .select({ kind: entry.kind, times: count() })
+    .from(entry)
+    .where(and(gte(entry.number, tally.size), lt(entry.number, size)))
+    .groupBy(entry.kind);
+  const times = new Map(tally.times);
+  for (const row of fresh) times.set(row.kind, (times.get(row.kind) ?? 0) + row.times);
+  tallies.set(parts.log, { size, times });
+  return [...times].map(([kind, counted]) => ({ kind, times: counted }));
 }
 
 export function viewCheckpoints(parts: OperationParts, officer: string, offset: number) {

@@ -1,6 +1,5 @@
 // A person's own pages. Every one is an operation on their own data and leaves an entry.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { currentNotice, noticeByHash, noticeIdOf, noticeLabel } from '../consent/notices.ts';
 import { isCategory, isPurpose, parseScope, type Purpose } from '../consent/vocabulary.ts';
 import { GatewayError } from '../errors.ts';
 import { Refusal } from '../gate.ts';
@@ -34,6 +33,7 @@ import { switchesPage } from './pages/switches.ts';
 import { paths } from './paths.ts';
 import { localPath } from './local-path.ts';
 import { proveForStaff } from './officer-routes.ts';
+import { agreedNotice, noticeLabels, type NoticeLabels } from './offered-notices.ts';
 import { numberOf, offsetOf } from './query.ts';
 import type { Portal } from './surface.ts';
 import {
@@ -170,7 +170,10 @@ export function personRoutes(app: FastifyInstance, portal: Portal): void {
     const { subject } = await visitors.person(request);
     const partners = await names();
     const { value } = await viewSwitches(operations, subject);
-    const labels = await noticeLabels(value.switches.flatMap(({ set }) => set?.noticeHash ?? []));
+    const given = value.switches.flatMap(({ set }) => set?.noticeHash ?? []);
+    const labels = await core.store.read((reader) =>
+      noticeLabels(reader, given, visitors.languageOf(request)),
+    );
     const saved = await savedSwitch(request, subject, value, labels, partners);
     const model = { recipients: recipientMatrices(value, labels, partners, paths.switches), saved };
     return send(reply, switchesPage(model, await visitors.context(request, reply)));
@@ -187,15 +190,15 @@ export function personRoutes(app: FastifyInstance, portal: Portal): void {
     const { subject } = await visitors.person(request);
     const { category = '', purpose = '', recipient = '', to = '' } = form;
     if (to !== 'on' && to !== 'off') throw new GatewayError('malformed_request');
-    const noticeHash = isPurpose(purpose)
-      ? await noticeShown(purpose, recipient, visitors.languageOf(request))
+    if (!isPurpose(purpose)) throw new GatewayError('unknown_purpose');
+    const isOn = how === 'only' || to === 'on';
+    const noticeHash = isOn
+      ? await core.store.read((reader) => agreedNotice(reader, purpose, recipient, form['notice']))
       : null;
     const released =
       how === 'only'
         ? await allowOnly(operations, subject, { category, purpose, recipient, noticeHash })
-        : await setSwitches(operations, subject, [
-            { category, purpose, recipient, action: to, noticeHash: to === 'on' ? noticeHash : null },
-          ]);
+        : await setSwitches(operations, subject, [{ category, purpose, recipient, action: to, noticeHash }]);
     const back = localPath(form['back']) ?? paths.switches;
     const parameters = new URLSearchParams({
       saved: `${category}/${purpose}/${recipient}`,
@@ -210,7 +213,7 @@ export function personRoutes(app: FastifyInstance, portal: Portal): void {
     request: FastifyRequest,
     person: string,
     matrix: Awaited<ReturnType<typeof viewSwitches>>['value'],
-    labels: ReadonlyMap<string, string>,
+    labels: NoticeLabels,
     partners: PartnerNames,
   ) {
     const { saved, entry, decision } = request.query as Record<string, string | undefined>;
@@ -225,20 +228,6 @@ export function personRoutes(app: FastifyInstance, portal: Portal): void {
       index: Number(entry),
       decisionId: decision,
     };
-  }
-
-  async function noticeShown(purpose: Purpose, recipient: string, language: 'en' | 'zh'): Promise<string> {
-    const id = recipient.startsWith('partner:') ? 'partner-access' : noticeIdOf(purpose);
-    return (await core.store.read((reader) => currentNotice(reader, id, language))).hash;
-  }
-
-  async function noticeLabels(hashes: readonly string[]): Promise<Map<string, string>> {
-    const labels = new Map<string, string>();
-    for (const hash of new Set(hashes)) {
-      const notice = await core.store.read((reader) => noticeByHash(reader, hash));
-      if (notice !== undefined) labels.set(hash, noticeLabel(notice));
-    }
-    return labels;
   }
 
   app.get(paths.partners, async (request, reply) => {

@@ -5,6 +5,7 @@ import type { SwitchAnswer } from '../consent/decide.ts';
 import { isCategory, isPurpose, purposes, type SwitchRecipient } from '../consent/vocabulary.ts';
 import type { EffectiveSwitch, OwnEntry, SwitchMatrix } from '../operations/own.ts';
 import type { Text } from './messages/pick.ts';
+import { offeredNoticeId, type NoticeLabels } from './offered-notices.ts';
 import type { Evidence } from './parts/evidence.ts';
 import type { Paging } from './parts/paging.ts';
 import type { RecipientMatrix } from './pages/switches.ts';
@@ -94,11 +95,7 @@ export function pagingOf(
   };
 }
 
-export function switchView(
-  one: EffectiveSwitch,
-  noticeNames: ReadonlyMap<string, string>,
-  backUrl: string,
-): SwitchView {
+export function switchView(one: EffectiveSwitch, notices: NoticeLabels, backUrl: string): SwitchView {
   const { effective, set } = one;
   const by = effective.effect === 'on' ? effective.by : effective.by;
   return {
@@ -110,7 +107,8 @@ export function switchView(
     cause: causeOf(effective, one.recipient),
     sinceMs: set?.sinceMs ?? null,
     untilMs: set?.validUntilMs ?? null,
-    noticeVersion: noticeNames.get(by?.noticeHash ?? '') ?? null,
+    noticeVersion: notices.given.get(by?.noticeHash ?? '') ?? null,
+    offeredNotice: notices.offered.get(offeredNoticeId(one.purpose, one.recipient)) ?? '',
     historyDays: effective.effect === 'on' ? (effective.extent.historyDays ?? null) : null,
     fields: effective.effect === 'on' ? (effective.extent.fields ?? []) : [],
     needsSeparate: one.recipient.startsWith('partner:') || purposes[one.purpose].share,
@@ -148,7 +146,7 @@ function causeOf(answer: SwitchAnswer, recipient: SwitchRecipient): SwitchCause 
 /** The matrix recipient by recipient: engine parts and partners first, the general switches last. */
 export function recipientMatrices(
   matrix: SwitchMatrix,
-  noticeNames: ReadonlyMap<string, string>,
+  notices: NoticeLabels,
   partners: PartnerNames,
   backUrl: string,
 ): RecipientMatrix[] {
@@ -173,7 +171,7 @@ export function recipientMatrices(
           category,
           cells: own
             .filter((one) => one.category === category)
-            .map((one) => switchView(one, noticeNames, backUrl)),
+            .map((one) => switchView(one, notices, backUrl)),
           isFirst:
             matrix.held.includes(category) ||
             own.some((one) => one.category === category && one.set !== null),

@@ -95,9 +95,9 @@ describe('a bundle of the log', () => {
     });
   });
 
-  it('made before its anchor still holds, and says that there was nothing to ask', async () => {
+  it('made before its anchor gives no verdict (2) when the chain is to be asked, and says that there was nothing to ask', async () => {
     const { exitCode, lines } = await verify(unanchored, trust, { rpcUrl });
-    expect(exitCode).toBe(0);
+    expect(exitCode).toBe(2);
     expect(lines).toContain(verifyWords.en.nothingToAsk);
     expect(lines).toContainEqual(expect.stringMatching(/^ {2}anchored: not there\. /));
   });

@@ -182,6 +182,15 @@ describe('a request that is wrong', () => {
 });
 
 describe('a credential that is wrong', () => {
+  it('of staff opens no person’s rows, and that refusal of a known caller is an entry', async () => {
+    const authorization = `Bearer ${await service.staffToken('analyst')}`;
+    for (const asked of [path, '/v1/recommendations']) {
+      const response = await service.call(asked, { authorization });
+      expect(response.headers.get('assent-entry')).toMatch(/^\d+$/);
+      await problemIn(response, 403, 'forbidden');
+    }
+  });
+
   it('is refused however it was made', async () => {
     const { token } = service.granted;
     const last = token.at(-1) === 'A' ? 'B' : 'A';
@@ -192,7 +201,6 @@ describe('a credential that is wrong', () => {
       `Bearer ${token} ${token}`,
       `Basic ${token}`,
       `Bearer staff_${token}`,
-      `Bearer ${analyst}`,
       `Bearer ${'.'.repeat(512)}`,
       `DPoP ${token}`,
       'Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiJ9.',

@@ -129,6 +129,7 @@ const view: SwitchView = {
   historyDays: 90,
   fields: [],
   needsSeparate: false,
+  offeredNotice: 'recommendation-1-en',
   backUrl: '/me/switches',
 };
 const plain = { sinceMs: null, untilMs: null, noticeVersion: null, historyDays: null } as const;

@@ -431,6 +431,7 @@ export const en = {
     precision: (text: string) => `precision: ${text}`,
     more: 'More',
     only: 'Allow only this one',
+    agree: 'What you agree to',
     onlyHint: 'Allows this, refuses the same for everyone else, in one step.',
     refuse: 'Refuse',
     locked: 'No switch here',
@@ -742,6 +743,7 @@ export const en = {
       forbidden: 'You may not open this',
       unauthenticated: 'Please sign in first',
       csrf: 'This form is too old',
+      notice_changed: 'The notice has changed',
       too_many_requests: 'Too many requests',
       log_unavailable: 'Nothing was done',
       store_unavailable: 'Nothing was done',
@@ -752,6 +754,8 @@ export const en = {
       not_found: 'The address may be mistyped, or the page is not for you. We say the same in both cases.',
       forbidden: 'Your role does not include this. The attempt is in the log.',
       unauthenticated: 'Your session may have ended.',
+      notice_changed:
+        'The text you would agree to was replaced while the page lay open. Go back, load the page again and read it. Nothing was changed.',
       csrf: 'It was made for another session. Go back, load the page again and send it once more. Nothing was changed.',
       too_many_requests: 'Wait a minute and try again.',
       log_unavailable:

@@ -23,6 +23,8 @@ export interface SwitchView {
   readonly sinceMs: number | null;
   readonly untilMs: number | null;
   readonly noticeVersion: string | null;
+  /** The notice that turning it on agrees to; shown beside it and sent with the form. */
+  readonly offeredNotice: string;
   readonly historyDays: number | null;
   readonly fields: readonly string[];
   /** Needs a separate consent (PIPL Art. 23, 29), so a general "on" is not enough. */
@@ -45,7 +47,7 @@ export function switchName(view: SwitchView, recipientName: string, ctx: PageCon
 export function switchForm(view: SwitchView, recipientName: string, ctx: PageContext): Html {
   const m = words(ctx).switches;
   const to = view.state === 'on' ? 'off' : 'on';
-  return postForm(
+  const form = postForm(
     paths.switches,
     hiddenFields(view, to),
     html`<button
@@ -60,6 +62,17 @@ export function switchForm(view: SwitchView, recipientName: string, ctx: PageCon
     ctx,
     'switch-form',
   );
+  if (to === 'off') return form;
+  return html`<div class="turn">
+    ${form}
+    <p class="agree">
+      <a
+        href="${noticePath(view.offeredNotice)}"
+        aria-label="${`${m.agree}: ${switchName(view, recipientName, ctx)}`}"
+        >${m.agree}</a
+      >
+    </p>
+  </div>`;
 }
 
 /** What happens now and why, in words. */
@@ -120,5 +133,6 @@ function hiddenFields(view: SwitchView, to: 'on' | 'off'): Record<string, string
     recipient: view.recipient,
     to,
     back: view.backUrl,
+    ...(to === 'on' ? { notice: view.offeredNotice } : {}),
   };
 }
