@@ -63,6 +63,30 @@ describe('a refusal to somebody signed in is an entry', () => {
   });
 });
 
+describe('turning a switch on', () => {
+  const place = { category: 'profile', purpose: 'analytics', recipient: 'engine:privacy', to: 'on' };
+
+  it.each([
+    ['no notice', {}],
+    ['a notice of something else', { notice: 'recommendation-1-en' }],
+    ['a notice that never was', { notice: 'analytics-99-en' }],
+  ])('is refused with %s, and nothing is turned', async (_name, notice) => {
+    const { response, entries } = await visit(person, '/me/switches', { ...place, ...notice });
+    expect([response.status, entries]).toEqual([409, []]);
+  });
+
+  it('records the very notice that was beside the switch, in its language', async () => {
+    const page = await (await visit(person, '/me/switches?lang=zh')).response.text();
+    expect(page).toContain('href="/notices/analytics-1-zh"');
+    const { response, entries } = await visit(person, '/me/switches', { ...place, notice: 'analytics-1-zh' });
+    expect(response.status).toBe(303);
+    const shown = await (await visit(person, '/notices/analytics-1-zh')).response.text();
+    const [switched] = entries[0]?.payload?.['switches'] as unknown as { notice: string }[];
+    expect(switched?.notice).toMatch(/^[0-9a-f]{64}$/);
+    expect(shown).toContain(switched?.notice);
+  });
+});
+
 it('a parameter named twice is a bad request, not a failure', async () => {
   for (const path of [
     '/me/activity?recipient=a&recipient=b',
