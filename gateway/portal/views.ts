@@ -1,6 +1,6 @@
 // From what operations return to what pages show: names for recipients, words for causes, levels for entries.
 import { levelOf, type Reached } from '../audit/proof.ts';
-import { isOperation } from '../consent/activities.ts';
+import { activities, isOperation } from '../consent/activities.ts';
 import type { SwitchAnswer } from '../consent/decide.ts';
 import { isCategory, isPurpose, purposes, type SwitchRecipient } from '../consent/vocabulary.ts';
 import type { EffectiveSwitch, OwnEntry, SwitchMatrix } from '../operations/own.ts';
@@ -60,11 +60,16 @@ export function activityLine(entry: OwnEntry, reached: Reached, partners: Partne
     operation: isOperation(entry.operation) ? entry.operation : 'administer',
     who: whoActed(entry, partners),
     purpose: isPurpose(entry.purpose) && entry.purpose !== 'service' ? entry.purpose : null,
-    categories: entry.recipients.includes('self') ? [] : entry.categories.filter(isCategory),
+    // Looks, imports and invitations use no category of theirs; only what consent decides names one.
+    categories: usesData(entry.operation) ? entry.categories.filter(isCategory) : [],
     outcome: outcomeOf(entry),
     reason: entry.reason,
     evidence: evidenceOf(entry.number, reached),
   };
+}
+
+function usesData(operation: string): boolean {
+  return isOperation(operation) && activities[operation].basis === 'consent';
 }
 
 /** Who the person would say it was: the partner, the part of the shop, themself. */

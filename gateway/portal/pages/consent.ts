@@ -35,7 +35,10 @@ export interface ConsentModel {
   readonly durationDays: number;
 }
 
-/** The OAuth consent step. Nothing is ticked beforehand, and both answers look alike (EDPB 03/2022; PIPL Art. 14). */
+/**
+ * The OAuth consent step. Who asks and how to reach them comes first (PIPL Art. 23); nothing is ticked beforehand, and both
+ * answers look alike (EDPB 03/2022; PIPL Art. 14).
+ */
 export function consentPage(model: ConsentModel, ctx: PageContext): Html {
   const m = words(ctx).consent;
   const { partner, notice } = model;
@@ -43,6 +46,16 @@ export function consentPage(model: ConsentModel, ctx: PageContext): Html {
   const main = html`
     <h1>${title}</h1>
     <p class="lead">${m.nothingYet}</p>
+    <section>
+      <h2>${m.who}</h2>
+      ${facts([
+        [m.company, partner.company],
+        [m.contact, partner.contact],
+        [m.site, html`<a href="${link(partner.siteUrl)}" rel="noreferrer">${partner.siteUrl}</a>`],
+        [m.clientId, html`<code>${partner.clientId}</code>`],
+      ])}
+      <p class="quiet">${m.account(model.personName)}</p>
+    </section>
     ${postForm(
       model.action,
       { notice: notice.version },
@@ -65,16 +78,6 @@ export function consentPage(model: ConsentModel, ctx: PageContext): Html {
       ctx,
       'consent',
     )}
-    <section>
-      <h2>${m.who}</h2>
-      ${facts([
-        [m.company, partner.company],
-        [m.contact, partner.contact],
-        [m.site, html`<a href="${link(partner.siteUrl)}" rel="noreferrer">${partner.siteUrl}</a>`],
-        [m.clientId, html`<code>${partner.clientId}</code>`],
-      ])}
-      <p class="quiet">${m.account(model.personName)}</p>
-    </section>
   `;
   return layout({ title, main, width: 'narrow' }, ctx);
 }
