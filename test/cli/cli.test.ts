@@ -391,7 +391,10 @@ describe('a proof downloaded from a running gateway', () => {
 
   it('is asked of no gateway that is not there by the demo partner', async () => {
     const ended = await assent('demo-partner', 'http://127.0.0.1:1', '--home', demo);
-    expect([ended.code, ended.out]).toEqual([2, 'no gateway answers at http://127.0.0.1:1; if it listens elsewhere: assent demo-partner URL\n']);
+    expect([ended.code, ended.out]).toEqual([
+      2,
+      'no gateway answers at http://127.0.0.1:1; if it listens elsewhere: assent demo-partner URL\n',
+    ]);
     const elsewhere = await assent('demo-partner', 'https://example.org', '--home', demo, '--json');
     expect(elsewhere.code).toBe(2);
     expect(JSON.parse(elsewhere.out)).toMatchObject({ said: expect.stringContaining('loopback') });
