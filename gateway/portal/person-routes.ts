@@ -1,6 +1,6 @@
 // A person's own pages. Every one is an operation on their own data and leaves an entry.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { isCategory, isPurpose, parseScope, type Purpose } from '../consent/vocabulary.ts';
+import { isCategory, isPurpose, parseScope } from '../consent/vocabulary.ts';
 import { GatewayError } from '../errors.ts';
 import { Refusal } from '../gate.ts';
 import { proveForPerson } from '../operations/entries.ts';
