@@ -52,8 +52,3 @@ export function newId(random: Random): string {
   const bytes = random.bytes(16);
   return Buffer.from(bytes).toString('hex');
 }
-
-/** For measuring durations only; never recorded. */
-export function monotonicMs(): number {
-  return performance.now();
-}

@@ -83,7 +83,7 @@ export function createProver(parts: ProverParts): Prover {
       });
       if (found === undefined || number >= log.durableSize())
         throw new GatewayError('not_found', 'there is no such entry');
-      const head = (await publisher.publish()) ?? (await publisher.latest());
+      const head = await publisher.publish();
       if (head === undefined || number >= head.size)
         throw new GatewayError('conflict', 'this entry is not signed yet; ask again in a second');
       const tree = await log.tree();

@@ -1,6 +1,7 @@
 // Requests from nobody we know are counted, not logged one by one: else anybody could fill the log from outside.
 import type { FastifyInstance } from 'fastify';
 import type { Gate } from '../gate.ts';
+import { staffRequest } from '../operations/accounts.ts';
 
 export interface RejectedCounter {
   /** Writes one entry for the minute that passed, if there was anything to count. */
@@ -20,18 +21,12 @@ export function countRejected(app: FastifyInstance, gate: Gate): RejectedCounter
       const passed = counts;
       if (Object.keys(passed).length === 0) return;
       counts = {};
-      await gate.run(
-        {
-          caller: { kind: 'system', id: 'http' },
-          operation: 'administer',
-          purpose: 'service',
-          categories: ['profile'],
-          recipients: ['operator'],
-          person: null,
-          grant: null,
-        },
-        async () => ({ value: undefined, counts: passed, kind: 'rejected-requests', keyClass: 'evidence' }),
-      );
+      await gate.run(staffRequest({ kind: 'system', id: 'http' }, 'administer'), async () => ({
+        value: undefined,
+        counts: passed,
+        kind: 'rejected-requests',
+        keyClass: 'evidence',
+      }));
     },
   };
 }

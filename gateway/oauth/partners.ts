@@ -4,6 +4,7 @@ import { and, asc, eq, gt, isNull } from 'drizzle-orm';
 import { dataScopes, isRecipient } from '../consent/vocabulary.ts';
 import { isLoopback } from '../config.ts';
 import { GatewayError } from '../errors.ts';
+import { hashSecret } from '../operations/accounts.ts';
 import type { Reader, Tx } from '../store/store.ts';
 import { oauthGrant, oauthRecord, partner as partnerTable } from '../store/tables.ts';
 import type { Random } from '../system.ts';
@@ -131,10 +132,6 @@ function isWebUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const url = new URL(text);
   return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname));
-}
-
-export function hashSecret(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex');
 }
 
 /** Compares in constant time. */

@@ -22,7 +22,8 @@ import { oauthGrant, partner as partnerTable, person as personTable } from '../s
 import { newId, type System } from '../system.ts';
 import { createAdapter } from './adapter.ts';
 import { liveScopes } from './live-scopes.ts';
-import { clientMetadata, hashSecret, queryScope, secretMatches } from './partners.ts';
+import { hashSecret, staffRequest } from '../operations/accounts.ts';
+import { clientMetadata, queryScope, secretMatches } from './partners.ts';
 import { recordHash } from './record.ts';
 import { signingKey } from './signing-key.ts';
 
@@ -325,16 +326,10 @@ async function registerSelf({ gate, system }: OauthParts, metadata: Record<strin
       hashSecret(text('client_secret') ?? ''),
     );
     await gate.run(
-      {
-        caller: { kind: 'system', id: 'oauth' },
-        operation: 'administer',
-        purpose: 'service',
-        categories: ['profile'],
-        recipients: ['operator'],
-        person: null,
-        grant: null,
-        about: { partner: id, scopes: stored.data_scopes },
-      },
+      staffRequest({ kind: 'system', id: 'oauth' }, 'administer', {
+        partner: id,
+        scopes: stored.data_scopes,
+      }),
       async (_permit, tx) => {
         await tx.db.insert(partnerTable).values({
           id,
@@ -363,14 +358,12 @@ async function noteRevoked({ gate, store }: OauthParts, grantHash: string, route
   if (grant === undefined) return;
   await gate.run(
     {
-      caller: { kind: 'system', id: 'oauth' },
-      operation: 'administer',
-      purpose: 'service',
-      categories: ['profile'],
-      recipients: ['operator'],
+      ...staffRequest({ kind: 'system', id: 'oauth' }, 'administer', {
+        partner: grant.partner,
+        grant: grantHash,
+        revoked_at: route,
+      }),
       person: grant.person,
-      grant: null,
-      about: { partner: grant.partner, grant: grantHash, revoked_at: route },
     },
     () => Promise.resolve({ value: undefined, kind: 'consent', keyClass: 'evidence' }),
   );
