@@ -149,6 +149,47 @@ export const checkpoint = sqliteTable('checkpoint', {
   signedMs: integer('signed_ms').notNull(),
 });
 
+export const cosignature = sqliteTable('cosignature', {
+  size: integer('size').notNull(),
+  witness: text('witness').notNull(),
+  line: text('line').notNull(),
+  atMs: integer('at_ms').notNull(),
+});
+
+export const erasure = sqliteTable('erasure', {
+  id: text('id').primaryKey(),
+  person: text('person').notNull(),
+  state: text('state').notNull(),
+  requestedMs: integer('requested_ms').notNull(),
+  requestedEntry: integer('requested_entry').notNull(),
+  completedMs: integer('completed_ms'),
+  completedEntry: integer('completed_entry'),
+  evidenceUntilMs: integer('evidence_until_ms').notNull(),
+  counts: text('counts').notNull().default('{}'),
+  receiptHash: text('receipt_hash'),
+});
+
+export const suppression = sqliteTable('suppression', {
+  hash: text('hash').primaryKey(),
+  sinceMs: integer('since_ms').notNull(),
+});
+
+export const legalHold = sqliteTable('legal_hold', {
+  id: text('id').primaryKey(),
+  person: text('person').notNull(),
+  categories: text('categories').notNull(),
+  payloads: integer('payloads').notNull(),
+  reason: text('reason').notNull(),
+  disclose: integer('disclose').notNull(),
+  orderedBy: text('ordered_by').notNull(),
+  orderedMs: integer('ordered_ms').notNull(),
+  confirmedBy: text('confirmed_by'),
+  confirmedMs: integer('confirmed_ms'),
+  expiresMs: integer('expires_ms').notNull(),
+  endedBy: text('ended_by'),
+  endedMs: integer('ended_ms'),
+});
+
 export const anchor = sqliteTable('anchor', {
   id: integer('id').primaryKey(),
   epoch: text('epoch').notNull(),
