@@ -111,6 +111,40 @@ export function verifyConsistency(claim: ConsistencyClaim): boolean {
   return last === 0 && equalBytes(oldHash, oldRoot) && equalBytes(newHash, newRoot);
 }
 
+/** Leaves from the first number up to but not including the second. */
+export type LeafRange = readonly [start: number, end: number];
+
+/** The ranges of leaves whose roots are the inclusion path, in its order. RFC 6962 section 2.1.1. */
+export function inclusionRanges(index: number, size: number): LeafRange[] {
+  const ranges: LeafRange[] = [];
+  let start = 0;
+  let end = size;
+  while (end - start > 1) {
+    const middle = start + splitOf(end - start);
+    ranges.push(index < middle ? [middle, end] : [start, middle]);
+    if (index < middle) end = middle;
+    else start = middle;
+  }
+  return ranges.reverse();
+}
+
+/** The ranges of leaves whose roots are the consistency path, in its order. RFC 6962 section 2.1.2. */
+export function consistencyRanges(oldSize: number, newSize: number): LeafRange[] {
+  const ranges: LeafRange[] = [];
+  if (oldSize === 0) return ranges;
+  let start = 0;
+  let end = newSize;
+  while (oldSize !== end) {
+    const middle = start + splitOf(end - start);
+    ranges.push(oldSize <= middle ? [middle, end] : [start, middle]);
+    if (oldSize <= middle) end = middle;
+    else start = middle;
+  }
+  // A subtree that begins at 0 is the whole old tree: the verifier knows its root.
+  if (start !== 0) ranges.push([start, end]);
+  return ranges.reverse();
+}
+
 // 4,096 hashes: a chunk is 128 KiB, so a big tree never copies itself to grow.
 const chunkHashes = 4096;
 const firstChunkHashes = 16;
@@ -155,16 +189,7 @@ export class MerkleTree {
   inclusionPath(index: number, size: number = this.size): Uint8Array[] {
     this.#mustHold(size);
     if (!isSize(index) || index >= size) throw new RangeError('no leaf has this index');
-    const path: Uint8Array[] = [];
-    let start = 0;
-    let end = size;
-    while (end - start > 1) {
-      const middle = start + splitOf(end - start);
-      path.push(index < middle ? this.#range(middle, end) : this.#range(start, middle));
-      if (index < middle) end = middle;
-      else start = middle;
-    }
-    return path.reverse();
+    return inclusionRanges(index, size).map(([start, end]) => this.#range(start, end));
   }
 
   /** Path for `verifyConsistency`; empty from size 0 and between equal sizes. RFC 6962 section 2.1.2. */
@@ -172,19 +197,7 @@ export class MerkleTree {
     this.#mustHold(newSize);
     if (!isSize(oldSize) || oldSize > newSize)
       throw new RangeError('the old tree is larger than the new one');
-    const path: Uint8Array[] = [];
-    if (oldSize === 0) return path;
-    let start = 0;
-    let end = newSize;
-    while (oldSize !== end) {
-      const middle = start + splitOf(end - start);
-      path.push(oldSize <= middle ? this.#range(middle, end) : this.#range(start, middle));
-      if (oldSize <= middle) end = middle;
-      else start = middle;
-    }
-    // A subtree that begins at 0 is the whole old tree: the verifier knows its root.
-    if (start !== 0) path.push(this.#range(start, end));
-    return path.reverse();
+    return consistencyRanges(oldSize, newSize).map(([start, end]) => this.#range(start, end));
   }
 
   /**
@@ -284,7 +297,7 @@ function isPowerOfTwo(value: number): boolean {
 }
 
 /** The largest power of two below `width`; RFC 6962 calls it k. */
-function splitOf(width: number): number {
+export function splitOf(width: number): number {
   return largestPowerOfTwoUpTo(width - 1);
 }
 
