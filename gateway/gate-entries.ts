@@ -3,6 +3,7 @@ import { cohortOf, type EntryKind } from './audit/entry.ts';
 import type { Keyring, KeyClass } from './audit/keys.ts';
 import type { Concern, Log, NewEntry, Receipt } from './audit/log.ts';
 import { publicCode, type GrantState, type Reason, type UseRequest } from './consent/decide.ts';
+import type { PopulationName } from './consent/populations.ts';
 import { GatewayError } from './errors.ts';
 import type { Reader, Store, Tx } from './store/store.ts';
 import { run as runTable, runMember } from './store/tables.ts';
@@ -35,8 +36,8 @@ export interface Done<Value> {
 /** People an operation touched: one leaf each up to 64, one leaf for the population above that. */
 export interface Touched {
   readonly people: readonly string[];
-  /** Names the population when there are more than 64. */
-  readonly population: string;
+  /** What they are logged under when there are more than 64; null where there never are. */
+  readonly population: PopulationName | null;
 }
 
 export interface Released<Value> {
@@ -186,7 +187,7 @@ export function createEntryWriter({ store, log, keyring, system }: GateParts): E
     touched: Touched | undefined,
     atMs: number,
   ): Promise<void> {
-    if (touched === undefined) return;
+    if (touched?.population == null) return;
     await tx.db.insert(runTable).values({
       id,
       operation,
@@ -204,6 +205,8 @@ export function createEntryWriter({ store, log, keyring, system }: GateParts): E
 
   async function concernsOf(tx: Tx, person: string | null, touched: Touched | undefined): Promise<Concern[]> {
     if (touched !== undefined && touched.people.length > leavesPerOperation) {
+      if (touched.population === null)
+        throw new GatewayError('log_unavailable', 'more people than leaves, and no population to name');
       return [await populationConcern(tx, touched.population, touched.people)];
     }
     const people = touched?.people ?? (person === null ? [] : [person]);

@@ -7,6 +7,7 @@ import { cohortOf } from './audit/entry.ts';
 import type { Receipt } from './audit/log.ts';
 import { activities } from './consent/activities.ts';
 import { decide, Permit, type UseRequest } from './consent/decide.ts';
+import type { PopulationName } from './consent/populations.ts';
 import {
   activeRecipients,
   changedSince,
@@ -30,8 +31,8 @@ import { person as personTable, run as runTable, runMember } from './store/table
 import { newId } from './system.ts';
 
 export interface LongRequest extends UseRequest {
-  /** Names the population in the log's local index, such as `recommendation/browsing`. */
-  readonly population: string;
+  /** What the run is logged under. */
+  readonly population: PopulationName;
   readonly about?: Readonly<Record<string, unknown>>;
 }
 

@@ -40,8 +40,18 @@ export const entryKinds = {
 } as const;
 export type EntryKind = keyof typeof entryKinds;
 
-/** Reserved in version 1: map heads belong to the next version, see FORMAT.md. */
+/** Kind of a map head, the only leaf of version 2: FORMAT.md section 7. */
 export const mapHeadKind = 32;
+
+/** The last leaf of a checkpoint: which leaves concern whom, in one root. */
+export interface MapHead {
+  /** A whole minute. */
+  readonly atSeconds: number;
+  /** How many leaves are mapped: all before this one. */
+  readonly mapped: number;
+  /** 32 bytes. */
+  readonly root: Uint8Array;
+}
 
 /** In which role the person of a leaf appears in what happened. */
 export const personRoles = { subject: 1, actor: 2, counterpart: 3 } as const;
@@ -60,7 +70,7 @@ export type Concern =
     }
   | {
       readonly concern: 'population';
-      /** 32 bytes, `populationKeyOf`. */
+      /** 32 bytes, `populationKeyOf` its name. */
       readonly population: Uint8Array;
       /** 32 bytes, `cohortCommitment`. */
       readonly cohort: Uint8Array;
@@ -81,6 +91,8 @@ export const entryVersion = 1;
 export const timeStepSeconds = 60;
 
 const headSizeBytes = 52;
+const mapHeadVersion = 2;
+const mapHeadSizeBytes = 92;
 const concernBytes = { system: 0, person: 1, population: 2 } as const;
 const sizesBytes = { system: 52, person: 92, population: 116 } as const;
 
@@ -133,6 +145,35 @@ export function decodeEntry(bytes: Uint8Array): Entry {
     startedIndex: reference === 0 ? null : reference - 1,
     about: decodeConcern(bytes, concern),
   };
+}
+
+/** 92 bytes. @throws FormatError (check "leaf") when a field does not fit; see FORMAT.md section 7 */
+export function encodeMapHead({ atSeconds, mapped, root }: MapHead): Uint8Array {
+  checkTime(atSeconds);
+  const leaf = new Uint8Array(mapHeadSizeBytes);
+  leaf.set([mapHeadVersion, mapHeadKind]);
+  writeU64(leaf, 4, atSeconds, 'leaf');
+  writeU64(leaf, 52, mapped, 'leaf');
+  leaf.set(exactly(root, hashSizeBytes, 'leaf'), 60);
+  return leaf;
+}
+
+/** The inverse of `encodeMapHead`: accepts no byte string that it does not produce. @throws FormatError */
+export function decodeMapHead(bytes: Uint8Array): MapHead {
+  if (!isMapHead(bytes)) throw refuse('not a map head');
+  exactly(bytes, mapHeadSizeBytes, 'leaf');
+  const head = {
+    atSeconds: readU64(bytes, 4, 'leaf'),
+    mapped: readU64(bytes, 52, 'leaf'),
+    root: bytes.slice(60, 92),
+  };
+  if (!equalBytes(encodeMapHead(head), bytes)) throw refuse('a map head with more than its fields');
+  return head;
+}
+
+/** Whether the leaf says that it is a map head; `decodeMapHead` checks it. */
+export function isMapHead(bytes: Uint8Array): boolean {
+  return bytes[0] === mapHeadVersion && bytes[1] === mapHeadKind;
 }
 
 function decodeConcern(bytes: Uint8Array, concern: Concern['concern']): Concern {
@@ -205,6 +246,11 @@ export function openingOf(key: Uint8Array, sequence: number): Uint8Array {
 /** The 32-byte tag that stands for a person in leaves. */
 export function tagOf(tagKey: Uint8Array): Uint8Array {
   return derive(tagKey, labels.tag);
+}
+
+/** The 32-byte key that stands for a population in leaves: FORMAT.md section 8. */
+export function populationKeyOf(populationsKey: Uint8Array, name: string): Uint8Array {
+  return derive(populationsKey, labels.population, toUtf8(name));
 }
 
 /** RFC 6962 root over the distinct tags in byte order, and their number. */

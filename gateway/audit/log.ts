@@ -8,12 +8,16 @@ import {
   canonicalPayload,
   cohortCommitment,
   encodeEntry,
+  encodeMapHead,
   entryKinds,
+  mapHeadKind,
+  populationKeyOf,
   type Concern as LeafConcern,
   type EntryKind,
   type PersonRole,
 } from './entry.ts';
 import type { ClassKey, Keyring, KeyClass } from './keys.ts';
+import { PersonIndex } from './person-index.ts';
 import { leafHash as leafHashOf, MerkleTree } from './tree.ts';
 
 export const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
@@ -63,11 +67,23 @@ export interface Log {
   refresh(): Promise<void>;
   /** The tree over the durable entries. */
   tree(): Promise<MerkleTree>;
+  /**
+   * Adds the map head of all leaves before it, for the publisher alone. When the transaction fails, `forgetMap`.
+   * Call `map` shortly before: what is mapped then need not be mapped inside the transaction.
+   */
+  appendMapHead(tx: Tx, atMs: number): Promise<Receipt>;
+  /** The map of at least the first `size` leaves; of exactly these right after a checkpoint of that size. */
+  map(size: number): Promise<PersonIndex>;
+  /** Drops the map, which is then built again from the leaves. */
+  forgetMap(): void;
 }
+
+/** Holder of the key from which all population keys come. */
+export const populationsHolder = 'populations';
 
 const lastEntry = query((db) =>
   db
-    .select({ number: entryTable.number, atMs: entryTable.atMs })
+    .select({ number: entryTable.number, atMs: entryTable.atMs, kind: entryTable.kind })
     .from(entryTable)
     .orderBy(desc(entryTable.number))
     .limit(fixed(1)),
@@ -105,14 +121,40 @@ const leafHashes = query((db) =>
     .orderBy(asc(entryTable.number)),
 );
 
+const leaves = query((db) =>
+  db
+    .select({ leaf: entryTable.leaf })
+    .from(entryTable)
+    .where(and(gte(entryTable.number, bound('from')), lt(entryTable.number, bound('to'))))
+    .orderBy(asc(entryTable.number)),
+);
+
 const toleratedStepBackMs = 5 * 60_000;
 const pageSize = 10_000;
+/** Mapping a leaf costs about ten times as much as putting it into the tree. */
+const mapPageSize = 1_000;
 
 /** Opens the log over a store; entries already there are durable (SQLite recovered them from disk). */
 export async function openLog(store: Store, keyring: Keyring): Promise<Log> {
   const tree = new MerkleTree(sha256);
   let durable = await store.read(async (reader) => ((await reader.run(lastEntry))[0]?.number ?? -1) + 1);
   let loading: Promise<void> = Promise.resolve();
+  let map = new PersonIndex(sha256);
+  let mapping: Promise<void> = Promise.resolve();
+
+  /** Maps the next leaves, up to `size` but no more than a page. */
+  async function mapPage(reader: Reader, target: PersonIndex, size: number): Promise<void> {
+    const from = target.mapped;
+    const to = Math.min(size, from + mapPageSize);
+    const rows = await reader.run(leaves, { from, to });
+    if (rows.length !== to - from) throw new GatewayError('log_fork', `an entry before ${to} is missing`);
+    for (const { leaf } of rows) target.add(leaf);
+  }
+
+  async function populationKey(tx: Tx, name: string): Promise<Uint8Array | undefined> {
+    const { tag } = await keyring.openOrCreate(tx, populationsHolder);
+    return tag === undefined ? undefined : populationKeyOf(tag, name);
+  }
 
   return {
     async append(tx, entry) {
@@ -124,7 +166,8 @@ export async function openLog(store: Store, keyring: Keyring): Promise<Log> {
       const holder = holderOf(entry.concern);
       const keys = await keyring.openOrCreate(tx, holder);
       const classKey = keys[entry.keyClass];
-      if (classKey === undefined || keys.tag === undefined) {
+      const tag = entry.concern.kind === 'population' ? await populationKey(tx, entry.concern.key) : keys.tag;
+      if (classKey === undefined || tag === undefined) {
         throw new GatewayError('log_unavailable', 'the keys of the one this concerns are destroyed');
       }
       const [lastOwn] = await tx.run(lastOfHolder, { holder });
@@ -138,7 +181,7 @@ export async function openLog(store: Store, keyring: Keyring): Promise<Log> {
         atSeconds: Math.floor(atMs / 60_000) * 60,
         commitment,
         startedIndex: entry.startedEntry ?? null,
-        about: inLeaf(entry.concern, keys.tag, sequence, classKey),
+        about: inLeaf(entry.concern, tag, sequence, classKey),
       });
       const hashOfLeaf = leafHashOf(leaf, sha256);
       const number = (last?.number ?? -1) + 1;
@@ -189,6 +232,53 @@ export async function openLog(store: Store, keyring: Keyring): Promise<Log> {
       loading = loaded.catch(() => undefined);
       await loaded;
       return tree;
+    },
+
+    async appendMapHead(tx, atMs) {
+      const [last] = await tx.run(lastEntry);
+      const number = (last?.number ?? -1) + 1;
+      while (map.mapped < number) await mapPage(tx, map, number);
+      if (last?.kind === mapHeadKind) throw new GatewayError('conflict', 'there is nothing new to map');
+      const inLogMs = Math.max(atMs, last?.atMs ?? 0);
+      const leaf = encodeMapHead({
+        atSeconds: Math.floor(inLogMs / 60_000) * 60,
+        mapped: number,
+        root: map.root(),
+      });
+      map.add(leaf);
+      const hashOfLeaf = leafHashOf(leaf, sha256);
+      await tx.run(insertEntry, {
+        number,
+        leaf,
+        leafHash: hashOfLeaf,
+        holder: null,
+        sequence: 0,
+        operationId: 'map-head',
+        kind: mapHeadKind,
+        atMs: inLogMs,
+        outcome: 'noted',
+        recipient: null,
+        keyClass: 'evidence',
+        nonce: null,
+        payload: null,
+      });
+      tx.afterDurable(() => (durable = Math.max(durable, number + 1)));
+      return { number, leafHash: hashOfLeaf };
+    },
+
+    async map(size) {
+      const target = map;
+      const grow = async (): Promise<void> => {
+        while (target.mapped < size) await store.read((reader) => mapPage(reader, target, size));
+      };
+      const grown = mapping.then(grow);
+      mapping = grown.catch(() => undefined);
+      await grown;
+      return target;
+    },
+
+    forgetMap() {
+      map = new PersonIndex(sha256);
     },
   };
 }

@@ -1,11 +1,14 @@
 // Signs heads of the log: a checkpoint a second at most, only over durable entries, never two roots for one size.
+// The last leaf under each is the map head of all leaves before it (FORMAT.md section 7).
 import { createPrivateKey, createPublicKey, sign as signBytes, type KeyObject } from 'node:crypto';
 import { desc } from 'drizzle-orm';
 import { GatewayError } from '../errors.ts';
-import { query, type Store } from '../store/store.ts';
-import { checkpoint as checkpointTable } from '../store/tables.ts';
+import { fixed, query, type Store } from '../store/store.ts';
+import { checkpoint as checkpointTable, entry as entryTable } from '../store/tables.ts';
 import type { Clock } from '../system.ts';
+import { decodeMapHead, isMapHead, mapHeadKind } from './entry.ts';
 import type { Log } from './log.ts';
+import { findEntry } from './payload.ts';
 import { formatCheckpoint, formatVerifierKey, signNote } from './note.ts';
 
 export interface Signer {
@@ -52,6 +55,13 @@ export interface Publisher {
   check(): Promise<void>;
 }
 
+const lastKind = query((db) =>
+  db
+    .select({ number: entryTable.number, kind: entryTable.kind })
+    .from(entryTable)
+    .orderBy(desc(entryTable.number))
+    .limit(fixed(1)),
+);
 const newest = query((db) => db.select().from(checkpointTable).orderBy(desc(checkpointTable.size)).limit(1));
 
 export function createPublisher(parts: { store: Store; log: Log; signer: Signer; clock: Clock }): Publisher {
@@ -64,10 +74,12 @@ export function createPublisher(parts: { store: Store; log: Log; signer: Signer;
   async function publishNow(): Promise<SignedHead | undefined> {
     await log.refresh();
     const last = await latest();
-    const size = log.durableSize();
-    if (size === 0 || size === last?.size) return last;
-    if (last !== undefined && size < last.size)
+    const held = log.durableSize();
+    if (held === 0 || held === last?.size) return last;
+    if (last !== undefined && held < last.size)
       throw new GatewayError('log_fork', 'the log is shorter than what was signed');
+    const size = await mapHeadOver(held);
+    await log.refresh();
     const tree = await log.tree();
     const root = tree.root(size);
     const note = await signNote(formatCheckpoint({ origin: signer.name, size, root }), signer);
@@ -77,6 +89,36 @@ export function createPublisher(parts: { store: Store; log: Log; signer: Signer;
       await tx.db.insert(checkpointTable).values({ ...head, root: Buffer.from(root) });
     });
     return head;
+  }
+
+  /** That the map of the leaves is the one that was signed: else proofs would be made from another. */
+  async function checkMapHead(number: number): Promise<void> {
+    const row = await store.read((reader) => findEntry(reader, number));
+    if (row === undefined || !isMapHead(row.leaf)) return;
+    const map = await log.map(number);
+    if (Buffer.compare(map.root(), decodeMapHead(row.leaf).root) !== 0)
+      throw new GatewayError(
+        'log_fork',
+        `the map of the first ${number} entries is not the one that was signed`,
+      );
+    await log.map(number + 1);
+  }
+
+  /** Makes the last leaf a map head; returns the size of the log with it. */
+  async function mapHeadOver(held: number): Promise<number> {
+    await log.map(held);
+    try {
+      return await store.write(async (tx) => {
+        const [last] = await tx.run(lastKind);
+        // A crash between map head and signature leaves one that waits to be signed.
+        if (last?.kind === mapHeadKind) return last.number + 1;
+        return (await log.appendMapHead(tx, clock.nowMs())).number + 1;
+      });
+    } catch (error) {
+      // Leaves of this transaction may be in the map and not in the log.
+      log.forgetMap();
+      throw error;
+    }
   }
 
   return {
@@ -102,6 +144,7 @@ export function createPublisher(parts: { store: Store; log: Log; signer: Signer;
           `the first ${last.size} entries do not have the root that was signed`,
         );
       }
+      await checkMapHead(last.size - 1);
     },
   };
 }

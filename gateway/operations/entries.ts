@@ -1,6 +1,6 @@
 // The log as officers and people see it: list, open, prove. Looking is an operation too.
-import { and, count, desc, eq, gte, lt, lte, type SQL } from 'drizzle-orm';
-import { decodeEntry, entryKinds, type EntryKind } from '../audit/entry.ts';
+import { and, count, desc, eq, gte, lt, lte, ne, type SQL } from 'drizzle-orm';
+import { decodeEntry, entryKinds, mapHeadKind, type EntryKind } from '../audit/entry.ts';
 import { findEntry, kindName, openPayload } from '../audit/payload.ts';
 import type { Prover } from '../audit/proof.ts';
 import { GatewayError } from '../errors.ts';
@@ -42,6 +42,8 @@ export function listEntries(
   offset: number,
 ): Promise<Released<{ entries: EntryLine[]; total: number; offset: number; pageSize: number }>> {
   const where: SQL | undefined = and(
+    // A map head comes with each checkpoint and is about nobody.
+    ne(entry.kind, mapHeadKind),
     filter.kind === undefined ? undefined : eq(entry.kind, entryKinds[filter.kind]),
     filter.outcome === undefined ? undefined : eq(entry.outcome, filter.outcome),
     filter.recipient === undefined ? undefined : eq(entry.recipient, filter.recipient),
@@ -221,7 +223,7 @@ async function tallyKinds(parts: OperationParts, tx: Tx): Promise<{ kind: number
   const fresh = await tx.db
     .select({ kind: entry.kind, times: count() })
     .from(entry)
-    .where(and(gte(entry.number, tally.size), lt(entry.number, size)))
+    .where(and(gte(entry.number, tally.size), lt(entry.number, size), ne(entry.kind, mapHeadKind)))
     .groupBy(entry.kind);
   const times = new Map(tally.times);
   for (const row of fresh) times.set(row.kind, (times.get(row.kind) ?? 0) + row.times);
@@ -264,7 +266,7 @@ function lookRequest(officer: string, operation: 'open-entry', number: number, w
   return staffRequest({ kind: 'officer', id: officer }, operation, { entry: number, what });
 }
 
-function touchedBy(holder: string | null): { touched?: { people: string[]; population: string } } {
+function touchedBy(holder: string | null): { touched?: { people: string[]; population: null } } {
   if (!holder?.startsWith('person:')) return {};
-  return { touched: { people: [holder.slice('person:'.length)], population: '' } };
+  return { touched: { people: [holder.slice('person:'.length)], population: null } };
 }

@@ -1,5 +1,6 @@
 // Existing consent records enter as consent events with method `migrated`. Without them nobody has consented to anything.
 import { and, eq, gt } from 'drizzle-orm';
+import { membershipChange, populationsOf } from '../consent/populations.ts';
 import { turnSwitch } from '../consent/switches.ts';
 import { isCategory, isPurpose, isSwitchRecipient } from '../consent/vocabulary.ts';
 import { GatewayError } from '../errors.ts';
@@ -130,6 +131,8 @@ async function importOne(
       };
     },
     async (permit, tx) => {
+      const person = permit.terms.person ?? '';
+      const before = await populationsOf(tx, person, nowMs);
       for (const record of records) {
         if (
           !isCategory(record.category) ||
@@ -141,7 +144,7 @@ async function importOne(
         await turnSwitch(
           tx,
           {
-            person: permit.terms.person ?? '',
+            person,
             category: record.category,
             purpose: record.purpose,
             recipient: record.recipient,
@@ -158,6 +161,7 @@ async function importOne(
       return {
         value: undefined,
         counts: { consents: records.length },
+        about: membershipChange(before, await populationsOf(tx, person, nowMs)),
         kind: 'consent',
         keyClass: 'evidence',
       };

@@ -222,7 +222,7 @@ async function loadPage(parts: OperationParts, order: ImportOrder, sourceId: str
       keyClass: 'evidence',
       touched: {
         people: [...people.ids.values()].sort(),
-        population: `import/${sourceId}/${newId(parts.system.random)}`,
+        population: 'import',
       },
     };
   });

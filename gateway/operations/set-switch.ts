@@ -6,6 +6,7 @@ import {
   type ConsentAction,
   type ConsentEvent,
 } from '../consent/switches.ts';
+import { membershipChange, populationsOf } from '../consent/populations.ts';
 import type { Extent } from '../consent/decide.ts';
 import { isCategory, isPurpose, isSwitchRecipient } from '../consent/vocabulary.ts';
 import { GatewayError } from '../errors.ts';
@@ -121,9 +122,12 @@ async function turnAll(
       // An "on" for a partner that does not exist (any more) would wait for whoever gets that name next.
       if ((await activeRecipients(tx, named)).length < named.length)
         throw new GatewayError('unknown_recipient');
+      const nowMs = parts.system.clock.nowMs();
+      const before = await populationsOf(tx, person, nowMs);
       const numbers: number[] = [];
-      for (const event of events) numbers.push(await turnSwitch(tx, event, parts.system.clock.nowMs()));
-      return { value: numbers, kind: 'consent', keyClass: 'evidence' };
+      for (const event of events) numbers.push(await turnSwitch(tx, event, nowMs));
+      const about = membershipChange(before, await populationsOf(tx, person, nowMs));
+      return { value: numbers, kind: 'consent', keyClass: 'evidence', about };
     },
   );
 }

@@ -80,7 +80,7 @@ describe('leaf bytes', () => {
   it.each([
     ['another version', changed(0, 2)],
     ['kind 0', changed(1, 0)],
-    ['a map head, reserved in version 1', changed(1, entries.mapHeadKind)],
+    ['a map head, which is of version 2', changed(1, entries.mapHeadKind)],
     ['an unknown concern', changed(2, 3)],
     ['a system concern with a person behind it', changed(2, 0)],
     ['a person without a role', changed(3, 0)],
@@ -104,6 +104,45 @@ describe('leaf bytes', () => {
     ['a fractional sequence number', { about: { ...example.about, sequence: 0.5 } as entries.Concern }],
   ])('are not written with %s', (_, change) => {
     expect(() => entries.encodeEntry({ ...example, ...change })).toThrow(FormatError);
+  });
+});
+
+describe('a map head', () => {
+  const head: entries.MapHead = {
+    atSeconds: 1_767_225_600,
+    mapped: 258,
+    root: new Uint8Array(32).fill(0xd0),
+  };
+
+  it('has the documented places', () => {
+    expect(toHex(entries.encodeMapHead(head))).toBe(
+      '02200000' + '000000006955b900' + '00'.repeat(40) + '0000000000000102' + 'd0'.repeat(32),
+    );
+  });
+
+  it('round-trips, and no other byte string decodes to one', () => {
+    const anyHead = fc.record({
+      atSeconds: fc.nat({ max: 2 ** 40 }).map((minutes) => minutes * 60),
+      mapped: number53,
+      root: bytes32,
+    });
+    fc.assert(
+      fc.property(anyHead, fc.nat(91), fc.integer({ min: 1, max: 255 }), (one, place, xor) => {
+        const bytes = entries.encodeMapHead(one);
+        expect(entries.decodeMapHead(bytes)).toEqual(one);
+        bytes[place]! ^= xor;
+        try {
+          expect(toHex(entries.encodeMapHead(entries.decodeMapHead(bytes)))).toBe(toHex(bytes));
+        } catch (error) {
+          expect(error).toBeInstanceOf(FormatError);
+        }
+      }),
+    );
+  });
+
+  it('is not an entry, and an entry is not a map head', () => {
+    expect(() => entries.decodeEntry(entries.encodeMapHead(head))).toThrow(FormatError);
+    expect(() => entries.decodeMapHead(entries.encodeEntry(example))).toThrow(FormatError);
   });
 });
 
