@@ -3,7 +3,7 @@ import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { eq } from 'drizzle-orm';
 import { join } from 'node:path';
 import { createKeyring, type Keyring } from './audit/keys.ts';
-import { openLog, type Log } from './audit/log.ts';
+import { openLog, populationsHolder, type Log } from './audit/log.ts';
 import { createProver, logIdOf, type Prover } from './audit/proof.ts';
 import { createPublisher, createSigner, type Publisher, type Signer } from './audit/publish.ts';
 import { sealKeyName, type Finality, type TrustedChain } from './audit/bundle.ts';
@@ -81,7 +81,10 @@ export async function openCore(given: Config, system: System, options: CoreOptio
     });
   }
   const gate = createGate({ store, log, keyring, system });
-  await store.write((tx) => ensureNotices(tx, system.clock.nowMs()));
+  await store.write(async (tx) => {
+    await ensureNotices(tx, system.clock.nowMs());
+    await keyring.openOrCreate(tx, populationsHolder);
+  });
 
   let trusted: TrustedChain | null | undefined;
   const chain = async (): Promise<TrustedChain | null> => {
