@@ -14,6 +14,7 @@ export type FormatCode =
   | 'mismatch'
   | 'note'
   | 'payload'
+  | 'policy'
   | 'proof'
   | 'range'
   | 'signature'

@@ -56,7 +56,10 @@ export interface Checkpoint {
 // The specification asks for at least 16 signatures; 64 leaves room for witnesses.
 const signatureLimit = 64;
 const noteLimitBytes = 1 << 20;
-const ed25519Type = 0x01;
+
+/** Signature types of c2sp.org/signed-note that hold an Ed25519 key. */
+export const keyTypes = { note: 0x01, cosignature: 0x04 } as const;
+export type KeyType = (typeof keyTypes)[keyof typeof keyTypes];
 
 /** @throws FormatError `note` | `size` | `utf8` | `base64` (check "note") */
 export function parseNote(note: string | Uint8Array): Note {
@@ -69,7 +72,7 @@ export function parseNote(note: string | Uint8Array): Note {
   checkText(text);
   const lines = whole.slice(blank + 2, -1).split('\n');
   if (lines.length > signatureLimit) throw malformed(`more than ${signatureLimit} signatures`);
-  return { text, signatures: lines.map(parseSignature) };
+  return { text, signatures: lines.map(parseSignatureLine) };
 }
 
 /** The inverse of `parseNote`. @throws FormatError `note` */
@@ -78,11 +81,13 @@ export function formatNote(note: Note): string {
   if (note.signatures.length === 0 || note.signatures.length > signatureLimit) {
     throw malformed(`a note has 1 to ${signatureLimit} signatures`);
   }
-  const lines = note.signatures.map(({ name, keyId, signature }) => {
-    checkName(name, 'note');
-    return `— ${name} ${toBase64(concat(idBytes(keyId), signature))}\n`;
-  });
-  return `${note.text}\n${lines.join('')}`;
+  return `${note.text}\n${note.signatures.map(formatSignatureLine).join('')}`;
+}
+
+/** One signature line with its newline. @throws FormatError `key` */
+export function formatSignatureLine({ name, keyId: id, signature }: NoteSignature): string {
+  checkName(name, 'note');
+  return `— ${name} ${toBase64(concat(idBytes(id), signature))}\n`;
 }
 
 /**
@@ -127,14 +132,14 @@ export function verifySignature(signature: Uint8Array, message: Uint8Array, publ
   return ed25519.verify(signature, message, publicKey, { zip215: false });
 }
 
-/** First four bytes of SHA-256(name ‖ 0x0A ‖ 0x01 ‖ public key), big-endian. */
-export function keyId(name: string, publicKey: Uint8Array): number {
-  const hashed = sha256(concat(toUtf8(name), Uint8Array.of(0x0a, ed25519Type), publicKey));
+/** First four bytes of SHA-256(name ‖ 0x0A ‖ type ‖ public key), big-endian. */
+export function keyId(name: string, publicKey: Uint8Array, type: KeyType = keyTypes.note): number {
+  const hashed = sha256(concat(toUtf8(name), Uint8Array.of(0x0a, type), publicKey));
   return new DataView(hashed.buffer, hashed.byteOffset).getUint32(0);
 }
 
-/** Reads `name+id in hex+base64(0x01 ‖ public key)`. @throws FormatError `key` */
-export function parseVerifierKey(vkey: string): VerifierKey {
+/** Reads `name+id in hex+base64(type ‖ public key)`. @throws FormatError `key` */
+export function parseVerifierKey(vkey: string, type: KeyType = keyTypes.note): VerifierKey {
   const [name, id, encoded, ...rest] = vkey.length > 1024 ? [] : vkey.split('+');
   if (name === undefined || id === undefined || encoded === undefined) {
     throw new FormatError('key', 'key', 'not of the form name+id+key');
@@ -142,20 +147,24 @@ export function parseVerifierKey(vkey: string): VerifierKey {
   checkName(name, 'key');
   // Base64 may itself hold plus signs; names cannot.
   const bytes = fromBase64([encoded, ...rest].join('+'), 'key');
-  if (bytes[0] !== ed25519Type || bytes.length !== 33)
-    throw new FormatError('key', 'key', 'not an Ed25519 key');
+  if (bytes[0] !== type || bytes.length !== 33)
+    throw new FormatError('key', 'key', `not an Ed25519 key of type 0x0${type}`);
   const publicKey = bytes.slice(1);
-  const expected = keyId(name, publicKey);
+  const expected = keyId(name, publicKey, type);
   if (id !== toHex(idBytes(expected))) throw new FormatError('key', 'key', 'the key id does not fit the key');
   return { name, keyId: expected, publicKey };
 }
 
 /** @throws FormatError `key` */
-export function formatVerifierKey(name: string, publicKey: Uint8Array): string {
+export function formatVerifierKey(
+  name: string,
+  publicKey: Uint8Array,
+  type: KeyType = keyTypes.note,
+): string {
   checkName(name, 'key');
   exactly(publicKey, 32, 'key');
-  const encoded = toBase64(concat(Uint8Array.of(ed25519Type), publicKey));
-  return `${name}+${toHex(idBytes(keyId(name, publicKey)))}+${encoded}`;
+  const encoded = toBase64(concat(Uint8Array.of(type), publicKey));
+  return `${name}+${toHex(idBytes(keyId(name, publicKey, type)))}+${encoded}`;
 }
 
 /** Reads a note's text. Extension lines are returned, not judged. @throws FormatError `checkpoint` */
@@ -184,7 +193,8 @@ export function formatCheckpoint({ origin, size, root }: Checkpoint): string {
   return text;
 }
 
-function parseSignature(line: string): NoteSignature {
+/** Reads one signature line, without its newline. @throws FormatError `note` | `key` | `base64` */
+export function parseSignatureLine(line: string): NoteSignature {
   const [dash, name, encoded, ...rest] = line.split(' ');
   if (dash !== '—' || name === undefined || encoded === undefined || rest.length > 0) {
     throw malformed('a signature line is a dash, a name and base64');
