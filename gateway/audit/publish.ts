@@ -1,7 +1,7 @@
 // Signs heads of the log: a checkpoint a second at most, only over durable entries, never two roots for one size.
 // The last leaf under each is the map head of all leaves before it (FORMAT.md section 7).
 import { createPrivateKey, createPublicKey, sign as signBytes, type KeyObject } from 'node:crypto';
-import { desc } from 'drizzle-orm';
+import { desc, eq } from 'drizzle-orm';
 import { GatewayError } from '../errors.ts';
 import { fixed, query, type Store } from '../store/store.ts';
 import { checkpoint as checkpointTable, entry as entryTable } from '../store/tables.ts';
@@ -84,11 +84,19 @@ export function createPublisher(parts: { store: Store; log: Log; signer: Signer;
     const root = tree.root(size);
     const note = await signNote(formatCheckpoint({ origin: signer.name, size, root }), signer);
     const head: SignedHead = { size, root, note, signedMs: clock.nowMs() };
-    // The primary key makes a second root for the same size impossible, whoever tries.
-    await store.write(async (tx) => {
-      await tx.db.insert(checkpointTable).values({ ...head, root: Buffer.from(root) });
+    // The primary key makes a second root for the same size impossible, whoever tries; another process that signed
+    // this very head came first, that is all.
+    const stored = await store.write(async (tx) => {
+      await tx.db
+        .insert(checkpointTable)
+        .values({ ...head, root: Buffer.from(root) })
+        .onConflictDoNothing();
+      const [row] = await tx.db.select().from(checkpointTable).where(eq(checkpointTable.size, size));
+      return row;
     });
-    return head;
+    if (stored === undefined || Buffer.compare(stored.root, root) !== 0)
+      throw new GatewayError('log_fork', `another root was signed for the first ${size} entries`);
+    return stored;
   }
 
   /** That the map of the leaves is the one that was signed: else proofs would be made from another. */

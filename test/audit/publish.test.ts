@@ -56,6 +56,19 @@ describe('a checkpoint', () => {
     expect(await leaves()).toHaveLength(3);
   });
 
+  it('that two processes make at the same moment is one checkpoint', async () => {
+    await ledger.add(3);
+    const other = await openLedger(folder);
+    try {
+      const [ours, theirs] = await Promise.all([ledger.publisher.publish(), other.publisher.publish()]);
+      expect(ours?.root).toEqual(theirs?.root);
+      expect([ours?.size, theirs?.size]).toEqual([4, 4]);
+      expect((await leaves()).filter(isMapHead)).toHaveLength(1);
+    } finally {
+      await other.close();
+    }
+  });
+
   it('of an empty log does not exist', async () => {
     expect(await ledger.publisher.publish()).toBeUndefined();
     expect(await leaves()).toHaveLength(0);
