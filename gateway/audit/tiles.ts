@@ -165,7 +165,7 @@ export function createTileClient(size: number, fetchFile: FetchFile, sha256?: Sh
     const tile = tileAt(level, Math.floor(first / tileWidth), hashesAt(level, size));
     const bytes = await read(tile);
     const from = (first % tileWidth) * hashSizeBytes;
-    let hashes = Array.from({ length: width }, (_, place) =>
+    let hashes: Uint8Array[] = Array.from({ length: width }, (_, place) =>
       bytes.slice(from + place * hashSizeBytes, from + (place + 1) * hashSizeBytes),
     );
     while (hashes.length > 1) {

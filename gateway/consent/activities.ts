@@ -32,9 +32,17 @@ export const activities = {
   'set-budget': { basis: 'own', callers: ['person'] },
   'view-own': { basis: 'own', callers: ['person'] },
   'export-proof': { basis: 'own', callers: ['person'] },
+  'erase-person': { basis: 'own', callers: ['person', 'operator'] },
+  'complete-erasure': { basis: 'accountability', callers: ['system'] },
+  'fetch-receipt': { basis: 'accountability', callers: ['system'] },
+  'order-hold': { basis: 'accountability', callers: ['officer'] },
+  'confirm-hold': { basis: 'accountability', callers: ['officer'] },
+  'end-hold': { basis: 'accountability', callers: ['officer'] },
   'list-entries': { basis: 'accountability', callers: ['officer'] },
   'open-entry': { basis: 'accountability', callers: ['officer'] },
+  'read-log': { basis: 'accountability', callers: ['officer'] },
   'staff-sign-in': { basis: 'accountability', callers: ['officer', 'analyst', 'operator'] },
+  backup: { basis: 'accountability', callers: ['operator'] },
   administer: { basis: 'accountability', callers: ['operator', 'system'] },
 } as const satisfies Record<string, Activity>;
 

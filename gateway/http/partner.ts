@@ -1,5 +1,5 @@
 // What partner apps and analysts ask for: /v1.
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import {
   dataScopes,
@@ -10,7 +10,7 @@ import {
   type Purpose,
 } from '../consent/vocabulary.ts';
 import { GatewayError } from '../errors.ts';
-import { Refusal, type Released } from '../gate.ts';
+import { Refusal } from '../gate.ts';
 import { staffOfToken } from '../operations/accounts.ts';
 import { askPrivately, questions, type QuestionName } from '../operations/dp-query.ts';
 import { queryScope } from '../oauth/partners.ts';
@@ -21,6 +21,7 @@ import { pageRows } from '../operations/rows.ts';
 import type { Tx } from '../store/store.ts';
 import { isStaffToken, presentedToken, staffCaller, type Presented } from './caller.ts';
 import { asGatewayError, sendProblem } from './problem.ts';
+import { receiptHeaders, refusalHeaders } from './receipt.ts';
 
 export interface PartnerRoutes {
   readonly parts: OperationParts;
@@ -51,13 +52,7 @@ export function partnerRoutes(app: FastifyInstance, routes: PartnerRoutes): void
 
   app.setErrorHandler((error, request, reply) => {
     const known = asGatewayError(error);
-    const { decision, entry, leaf_hash: leaf } = known.details;
-    if (typeof entry === 'number' && typeof leaf === 'string' && typeof decision === 'string') {
-      receiptHeaders(reply, {
-        decisionId: decision,
-        receipt: { number: entry, leafHash: Buffer.from(leaf, 'hex') },
-      });
-    }
+    refusalHeaders(reply, known);
     return sendProblem(
       request,
       reply,
@@ -188,19 +183,6 @@ function queryRefused(caller: Identified['caller'], asked: string) {
     recipients: ['engine:privacy'],
     ...(question === undefined ? {} : { about: { question: asked } }),
   } as const;
-}
-
-/** Entry, leaf hash and decision of what was just done, so that the caller can ask for its proof. */
-function receiptHeaders(
-  reply: FastifyReply,
-  released: Pick<Released<unknown>, 'receipt' | 'decisionId'>,
-): void {
-  void reply.headers({
-    'assent-entry': String(released.receipt.number),
-    'assent-leaf': Buffer.from(released.receipt.leafHash).toString('hex'),
-    'assent-decision': released.decisionId,
-    'cache-control': 'no-store',
-  });
 }
 
 /** What only the partner can add to that address. */
