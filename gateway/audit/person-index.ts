@@ -1,0 +1,159 @@
+// The map of the log, kept up to date leaf by leaf: which leaves concern whom. FORMAT.md section 7.
+import { u64 } from './bytes.ts';
+import { PackedNumbers, PackedRecords } from './packed.ts';
+import { hashSizeBytes, leafHash, nodeHash, type Sha256 } from './tree.ts';
+import { Trie, type AbsenceClaim, type TrieStep } from './trie.ts';
+
+const keyStart = 52;
+const keyEnd = keyStart + 32;
+const none = -1;
+const mostEntries = 2 ** 31 - 1;
+
+/** The tag or population key in a leaf, as a view of its bytes; undefined for a leaf that maps to nothing. */
+export function mapKeyOf(leaf: Uint8Array): Uint8Array | undefined {
+  const isMapped = leaf[0] === 1 && (leaf[2] === 1 || leaf[2] === 2) && leaf.length >= keyEnd;
+  return isMapped ? leaf.subarray(keyStart, keyEnd) : undefined;
+}
+
+/** What the index says about one key, with the proof of it under `root()`. */
+export interface KeyProof {
+  /** Number of leaves that map to the key. */
+  readonly count: number;
+  /** Root over their indices, 32 bytes; null when there are none. */
+  readonly value: Uint8Array | null;
+  readonly kind: 'presence' | 'absence';
+  readonly other: AbsenceClaim['other'];
+  readonly steps: TrieStep[];
+}
+
+/**
+ * Takes the leaves of a log in their order and answers with root and proofs for the state after the last one taken.
+ * For each key it holds the roots of the full subtrees over its indices, not the indices themselves.
+ */
+export class PersonIndex {
+  readonly #sha256: Sha256;
+  readonly #trie: Trie;
+  // By slot of the trie: number of leaves, smallest subtree of the list, whether the trie has an old value.
+  readonly #counts = new PackedNumbers();
+  readonly #smallest = new PackedNumbers();
+  readonly #isStale = new PackedNumbers();
+  readonly #stale = new PackedNumbers();
+  // Subtrees of all lists, each linked to the next larger one of its list; those out of use to each other.
+  readonly #subtrees = new PackedRecords(hashSizeBytes);
+  readonly #larger = new PackedNumbers();
+  #free = none;
+  #mapped = 0;
+
+  constructor(sha256: Sha256) {
+    this.#sha256 = sha256;
+    this.#trie = new Trie(sha256);
+  }
+
+  /** Number of leaves taken, whether they map to something or not. */
+  get mapped(): number {
+    return this.#mapped;
+  }
+
+  /** Number of different keys. */
+  get keys(): number {
+    return this.#trie.size;
+  }
+
+  /** Memory held. */
+  get bytes(): number {
+    const numbers = [this.#counts, this.#smallest, this.#isStale, this.#stale, this.#larger];
+    return this.#trie.bytes + this.#subtrees.bytes + numbers.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Takes the next leaf of the log. */
+  add(leaf: Uint8Array): void {
+    const index = this.#mapped;
+    const key = mapKeyOf(leaf);
+    if (key !== undefined) this.#append(key, leafHash(u64(index), this.#sha256));
+    this.#mapped = index + 1;
+  }
+
+  /** Number of leaves that map to a key. */
+  countOf(key: Uint8Array): number {
+    const slot = this.#trie.slotOf(key);
+    return slot === undefined ? 0 : this.#counts.at(slot);
+  }
+
+  /** Root of the map of all leaves taken. */
+  root(): Uint8Array {
+    this.#settle();
+    return this.#trie.root();
+  }
+
+  prove(key: Uint8Array): KeyProof {
+    this.#settle();
+    const proof = this.#trie.prove(key);
+    return proof.kind === 'presence'
+      ? { ...proof, count: this.countOf(key), other: null }
+      : { ...proof, count: 0, value: null };
+  }
+
+  #append(key: Uint8Array, hash: Uint8Array): void {
+    const slot = this.#trie.slotOf(key);
+    if (slot === undefined) {
+      // The root over one index is its leaf hash: a new key is never stale.
+      this.#trie.set(key, hash);
+      this.#counts.push(1);
+      this.#smallest.push(this.#hold(hash, none));
+      this.#isStale.push(0);
+      return;
+    }
+    const count = this.#counts.at(slot);
+    if (count === mostEntries) throw new RangeError('too many leaves with one key');
+    let smallest = this.#smallest.at(slot);
+    let grown = hash;
+    for (let rest = count; rest % 2 === 1; rest >>>= 1) {
+      grown = nodeHash(this.#subtrees.at(smallest), grown, this.#sha256);
+      const larger = this.#larger.at(smallest);
+      this.#release(smallest);
+      smallest = larger;
+    }
+    this.#smallest.set(slot, this.#hold(grown, smallest));
+    this.#counts.set(slot, count + 1);
+    if (this.#isStale.at(slot) === 0) {
+      this.#isStale.set(slot, 1);
+      this.#stale.push(slot);
+    }
+  }
+
+  #settle(): void {
+    for (let at = 0; at < this.#stale.count; at++) {
+      const slot = this.#stale.at(at);
+      this.#trie.setAt(slot, this.#listRootOf(slot));
+      this.#isStale.set(slot, 0);
+    }
+    this.#stale.clear();
+  }
+
+  #listRootOf(slot: number): Uint8Array {
+    let place = this.#smallest.at(slot);
+    let root = this.#subtrees.at(place);
+    for (place = this.#larger.at(place); place !== none; place = this.#larger.at(place)) {
+      root = nodeHash(this.#subtrees.at(place), root, this.#sha256);
+    }
+    return root;
+  }
+
+  #hold(hash: Uint8Array, larger: number): number {
+    let place = this.#free;
+    if (place === none) {
+      place = this.#subtrees.push();
+      this.#larger.push(larger);
+    } else {
+      this.#free = this.#larger.at(place);
+      this.#larger.set(place, larger);
+    }
+    this.#subtrees.at(place).set(hash);
+    return place;
+  }
+
+  #release(place: number): void {
+    this.#larger.set(place, this.#free);
+    this.#free = place;
+  }
+}
