@@ -25,6 +25,8 @@ export interface AnchorerParts {
   readonly onChainLost?: (loss: ChainLoss) => void;
   /** A transaction that is not mined after this long is replaced with the newest head and higher fees. */
   readonly replaceAfterMs?: number;
+  /** No transaction is signed that may cost more per gas than this, wei. Without it only replacements are bounded. */
+  readonly mostFeePerGasWei?: bigint;
 }
 
 export interface Anchorer {
@@ -57,6 +59,9 @@ export function createAnchorer(parts: AnchorerParts): Anchorer {
   const replaceAfterMs = parts.replaceAfterMs ?? defaultReplaceAfterMs;
   const logId = logIdOf(parts.origin);
   const outbox = openOutbox(store, clock);
+  const mostFeeWei = parts.mostFeePerGasWei;
+  /** Nonces that something seems to have taken which is not in the outbox. */
+  const suspected = new Set<number>();
   let running: Promise<AnchorRow | undefined> | undefined;
 
   async function round(): Promise<AnchorRow | undefined> {
@@ -71,15 +76,21 @@ export function createAnchorer(parts: AnchorerParts): Anchorer {
 
   /** Gives up the anchors of a chain that was replaced, and says so in the log, in one transaction. */
   async function enterEpoch(epoch: string): Promise<void> {
-    const lost = await outbox.enterEpoch(epoch, (tx, loss) => log.append(tx, incident(loss, clock.nowMs())));
+    const lost = await outbox.enterEpoch(epoch, (tx, loss) => log.append(tx, chainLost(loss, clock.nowMs())));
     if (lost !== undefined) parts.onChainLost?.(lost);
   }
 
-  /** Newest first: a block that still stands stands on all the older ones. */
+  /**
+   * Newest first: a block that still stands stands on all the older ones. Final ones are looked at too: where
+   * the rule was too weak for the chain (two confirmations, a reorganisation of three), saying so is all that is left.
+   */
   async function undoReorganised(epoch: string): Promise<void> {
-    for (const row of await outbox.find(epoch, ['mined'], 'newest')) {
+    for (const row of await outbox.find(epoch, ['mined', 'final'], 'newest')) {
       if (row.blockNumber !== null && (await chain.blockHashAt(row.blockNumber)) === row.blockHash) return;
-      await outbox.unmine(row);
+      const wasFinal = row.state === 'final';
+      await outbox.unmine(row, (tx) =>
+        wasFinal ? log.append(tx, finalUndone(row, clock.nowMs())) : Promise.resolve(),
+      );
     }
   }
 
@@ -88,13 +99,31 @@ export function createAnchorer(parts: AnchorerParts): Anchorer {
     if (waiting.length === 0) return undefined;
     // Read before the receipts: else one mined in between would look as if another had taken its nonce.
     const nextNonce = await chain.nextNonce();
+    const displaced: AnchorRow[] = [];
     let last: AnchorRow | undefined;
     for (const row of waiting) {
       const receipt = await chain.receipt(row.transactionHash);
-      const displaced = receipt === undefined && row.nonce < nextNonce;
-      last = displaced ? await outbox.setState(row, 'failed') : await outbox.settle(row, receipt);
+      if (receipt === undefined && row.nonce < nextNonce) displaced.push(row);
+      else last = await outbox.settle(row, receipt);
+    }
+    // After all receipts: which of several took a nonce is known only then.
+    for (const row of displaced) {
+      const gone = await settleDisplaced(row);
+      last ??= gone;
     }
     return last;
+  }
+
+  /** The nonce of this row is used, and not by its transaction. */
+  async function settleDisplaced(row: AnchorRow): Promise<AnchorRow> {
+    if (await outbox.isMinedAtNonce(row)) return outbox.setState(row, 'failed');
+    // None of ours took it. A node that is behind its neighbour says the same, so one look is not enough.
+    if (!suspected.has(row.nonce)) {
+      suspected.add(row.nonce);
+      return row;
+    }
+    suspected.delete(row.nonce);
+    return outbox.failAtNonce(row, (tx) => log.append(tx, nonceTaken(row, chain.submitter, clock.nowMs())));
   }
 
   async function send(epoch: string): Promise<AnchorRow | undefined> {
@@ -119,12 +148,12 @@ export function createAnchorer(parts: AnchorerParts): Anchorer {
       row = await signAndStore(order, row);
     }
     throw refused(
-      'the fees are too low; a round raises them thrice, and to ten times what it suggests at most',
+      'the fees are too low; a round raises them thrice, to ten times what it suggests at most, and never above the ceiling',
     );
   }
 
   const isStale = (row: AnchorRow, anchored: AnchoredHead | undefined): boolean =>
-    row.size <= (anchored?.size ?? 0) || clock.nowMs() - row.createdMs >= replaceAfterMs;
+    row.size <= (anchored?.size ?? 0) || clock.nowMs() - row.changedMs >= replaceAfterMs;
 
   /** Undefined when a replacement would cost too much. */
   async function signAndStore(
@@ -133,8 +162,9 @@ export function createAnchorer(parts: AnchorerParts): Anchorer {
   ): Promise<AnchorRow | undefined> {
     const { epoch, head, anchored, nonce } = order;
     const suggested = await chain.suggestFees();
-    const fees = replaced === undefined ? suggested : raiseFees(feesOf(replaced.raw), suggested);
-    if (replaced !== undefined && isExcessive(fees, suggested)) return undefined;
+    const affordable = cap(suggested, mostFeeWei);
+    const fees = replaced === undefined ? affordable : raiseFees(feesOf(replaced.raw), affordable);
+    if (replaced !== undefined && isExcessive(fees, suggested, mostFeeWei)) return undefined;
     const proof = (await log.tree()).consistencyPath(anchored?.size ?? 0, head.size);
     const checkpointHash = Buffer.from(sha256(Buffer.from(head.note, 'utf8')));
     const root = Buffer.from(head.root);
@@ -164,12 +194,14 @@ export function createAnchorer(parts: AnchorerParts): Anchorer {
       throw new GatewayError(
         'log_fork',
         `the log holds ${held} entries, but a head of ${size} is on the chain`,
+        { details: { contradicts: 'chain', held, known: size } },
       );
     }
     if (hex((await log.tree()).root(size)) !== root) {
       throw new GatewayError(
         'log_fork',
         `the first ${size} of the log's ${held} entries do not have the root that is on the chain`,
+        { details: { contradicts: 'chain', held, known: size } },
       );
     }
   }
@@ -180,11 +212,40 @@ export function createAnchorer(parts: AnchorerParts): Anchorer {
   };
 }
 
-function incident(loss: ChainLoss, atMs: number): NewEntry {
+function chainLost(loss: ChainLoss, atMs: number): NewEntry {
+  return incident(`chain-lost-${atMs}`, atMs, {
+    incident: 'chain-lost',
+    lost_epochs: loss.epochs,
+    lost_anchors: loss.anchors,
+    new_epoch: loss.newEpoch,
+  });
+}
+
+/** Whoever sent it holds the submitter's key: another program of the operator, or a thief. */
+function nonceTaken(row: AnchorRow, submitter: string, atMs: number): NewEntry {
+  return incident(`nonce-taken-${row.nonce}-${atMs}`, atMs, {
+    incident: 'nonce-taken',
+    submitter,
+    nonce: row.nonce,
+    epoch: row.epoch,
+  });
+}
+
+function finalUndone(row: AnchorRow, atMs: number): NewEntry {
+  return incident(`final-undone-${row.id}-${atMs}`, atMs, {
+    incident: 'final-undone',
+    transaction: row.transactionHash,
+    block_number: row.blockNumber,
+    block_hash: row.blockHash,
+    epoch: row.epoch,
+  });
+}
+
+function incident(operationId: string, atMs: number, what: NewEntry['payload']): NewEntry {
   return {
     kind: 'incident',
     concern: { kind: 'system' },
-    operationId: `chain-lost-${atMs}`,
+    operationId,
     atMs,
     outcome: 'noted',
     recipient: null,
@@ -195,17 +256,24 @@ function incident(loss: ChainLoss, atMs: number): NewEntry {
       purpose: 'service',
       categories: [],
       recipients: ['operator'],
-      incident: 'chain-lost',
-      lost_epochs: loss.epochs,
-      lost_anchors: loss.anchors,
-      new_epoch: loss.newEpoch,
+      ...what,
     },
   };
 }
 
+function cap(fees: Fees, mostFeeWei: bigint | undefined): Fees {
+  if (mostFeeWei === undefined || fees.maxFeePerGasWei <= mostFeeWei) return fees;
+  const { maxPriorityFeePerGasWei } = fees;
+  return {
+    maxFeePerGasWei: mostFeeWei,
+    maxPriorityFeePerGasWei: maxPriorityFeePerGasWei > mostFeeWei ? mostFeeWei : maxPriorityFeePerGasWei,
+  };
+}
+
 // A transaction that waits for days must not bid without end. One gwei leaves room where gas is free.
-function isExcessive(fees: Fees, suggested: Fees): boolean {
+function isExcessive(fees: Fees, suggested: Fees, mostFeeWei: bigint | undefined): boolean {
   return (
+    (mostFeeWei !== undefined && fees.maxFeePerGasWei > mostFeeWei) ||
     fees.maxFeePerGasWei > suggested.maxFeePerGasWei * 10n + weiPerGwei ||
     fees.maxPriorityFeePerGasWei > suggested.maxPriorityFeePerGasWei * 10n + weiPerGwei
   );

@@ -1,5 +1,5 @@
 // The rows of anchors: what was signed, sent and mined. States change, rows never go away.
-import { and, asc, desc, eq, inArray, isNull, ne } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, isNotNull, isNull, ne } from 'drizzle-orm';
 import type { AnchorReceipt, SignedTransaction } from '../chain/chain.ts';
 import { GatewayError } from '../errors.ts';
 import type { Store, Tx } from '../store/store.ts';
@@ -39,8 +39,12 @@ export interface Outbox {
   setState(row: AnchorRow, state: AnchorState): Promise<AnchorRow>;
   /** Writes down what the chain says of a transaction; undefined (unknown there) changes nothing. */
   settle(row: AnchorRow, receipt: AnchorReceipt | undefined): Promise<AnchorRow>;
-  /** A mined anchor whose block is gone waits again, and with it those it had displaced. */
-  unmine(row: AnchorRow): Promise<void>;
+  /** Whether a transaction of the outbox with this row's nonce is in a block, reverted or not. */
+  isMinedAtNonce(row: AnchorRow): Promise<boolean>;
+  /** Gives up all that wait with this row's nonce; `record` runs in the same transaction. */
+  failAtNonce(row: AnchorRow, record: (tx: Tx) => Promise<unknown>): Promise<AnchorRow>;
+  /** An anchor whose block is gone waits again, and with it those it had displaced. */
+  unmine(row: AnchorRow, record: (tx: Tx) => Promise<unknown>): Promise<void>;
   /** Ends all other epochs; `record` runs in the same transaction, so that a loss is never forgotten. */
   enterEpoch(
     epoch: string,
@@ -105,7 +109,31 @@ export function openOutbox(store: Store, clock: Clock): Outbox {
       });
     },
 
-    unmine: (row) =>
+    isMinedAtNonce: async (row) => {
+      const atNonce = and(
+        eq(anchorTable.epoch, row.epoch),
+        eq(anchorTable.nonce, row.nonce),
+        isNotNull(anchorTable.blockHash),
+      );
+      const found = await store.read(async (reader) =>
+        reader.db.select({ id: anchorTable.id }).from(anchorTable).where(atNonce).limit(1),
+      );
+      return found.length > 0;
+    },
+
+    failAtNonce: (row, record) =>
+      store.write(async (tx) => {
+        const waiting = and(
+          eq(anchorTable.epoch, row.epoch),
+          eq(anchorTable.nonce, row.nonce),
+          inArray(anchorTable.state, ['signed', 'broadcast']),
+        );
+        await tx.db.update(anchorTable).set({ state: 'failed', changedMs: clock.nowMs() }).where(waiting);
+        await record(tx);
+        return { ...row, state: 'failed' };
+      }),
+
+    unmine: (row, record) =>
       store.write(async (tx) => {
         const waits = { state: 'broadcast', ...unmined, changedMs: clock.nowMs() };
         await tx.db.update(anchorTable).set(waits).where(eq(anchorTable.id, row.id));
@@ -116,6 +144,7 @@ export function openOutbox(store: Store, clock: Clock): Outbox {
           isNull(anchorTable.blockHash),
         );
         await tx.db.update(anchorTable).set(waits).where(displaced);
+        await record(tx);
       }),
 
     async enterEpoch(epoch, record) {

@@ -77,6 +77,9 @@ export async function openEvmChain(options: EvmChainOptions): Promise<Chain> {
     async identity() {
       const now = await readIdentity(rpc, contract);
       if (now === undefined) throw unavailable(`There is no contract at ${contract} on this chain`);
+      // Behind one address there may be another node now. Its epoch would not be a new one of this chain.
+      if (now.chainId !== chainId)
+        throw unavailable(`The chain answers as chain ${now.chainId}; it was chain ${chainId}`);
       return now;
     },
     async head(logId) {
@@ -239,22 +242,28 @@ async function suggestFees(rpc: Rpc): Promise<Fees> {
 
 async function isFinal(rpc: Rpc, rule: FinalityRule, receipt: AnchorReceipt): Promise<boolean> {
   if (rule.kind === 'local' || receipt.state === 'pending') return false;
-  // A block that is no longer at its height was reorganised away, whatever the rule says.
-  if ((await readBlockHash(rpc, receipt.blockNumber)) !== receipt.blockHash) return false;
+  if (!(await isOldEnough(rpc, rule, receipt.blockNumber))) return false;
+  // Asked last: a block that was reorganised away while its age was read is then not taken for a final one.
+  return (await readBlockHash(rpc, receipt.blockNumber)) === receipt.blockHash;
+}
+
+async function isOldEnough(
+  rpc: Rpc,
+  rule: Exclude<FinalityRule, { kind: 'local' }>,
+  blockNumber: number,
+): Promise<boolean> {
   switch (rule.kind) {
     case 'instant':
       return true;
-    case 'confirmations': {
-      const tip = toNumber(await rpc.call('eth_blockNumber'));
-      return tip - receipt.blockNumber + 1 >= rule.blocks;
-    }
+    case 'confirmations':
+      return toNumber(await rpc.call('eth_blockNumber')) - blockNumber + 1 >= rule.blocks;
     case 'tag': {
       // Nodes that do not know the tag answer null or an error of their own choice: not final.
       const block = await rpc.call('eth_getBlockByNumber', [rule.tag, false]).catch((error: unknown) => {
         if (error instanceof RpcError) return null;
         throw error;
       });
-      return block !== null && toNumber(toRecord(block)['number']) >= receipt.blockNumber;
+      return block !== null && toNumber(toRecord(block)['number']) >= blockNumber;
     }
   }
 }
@@ -366,6 +375,15 @@ export function addressOfKey(key: string): string {
   return readKey(key).address.toLowerCase();
 }
 
+/** Which chain answers, before anything is opened or paid for. */
+export async function nameChain(target: EvmTarget): Promise<Pick<ChainIdentity, 'chainId' | 'genesisHash'>> {
+  const rpc = openRpc(target, target.timeoutMs ?? defaultTimeoutMs);
+  const chainId = await askNumber(rpc, 'eth_chainId');
+  const genesisHash = await answer(() => readBlockHash(rpc, 0));
+  if (genesisHash === undefined) throw unavailable('The chain has no block 0');
+  return { chainId, genesisHash };
+}
+
 // -- deploying ------------------------------------------------------------------------------------------------
 
 export type DeployOptions = EvmTarget & {
@@ -375,14 +393,23 @@ export type DeployOptions = EvmTarget & {
   logId: string;
   /** Who may anchor this log. */
   submitter: string;
+  /** A contract to be used where it is there; `required`: nothing is deployed in its place. */
+  contract?: { address: string; required: boolean };
+  /** Between two looks for a transaction's block. */
+  pollMs?: number;
 };
 
+// A deployment whose block came after we had given up waiting is among the key's last transactions.
+const nonceLookBack = 8;
+
 /**
- * Deploys the contract and names the submitter of one log. Can be repeated after a crash: a contract that this
- * key deployed as its first transaction is found again and not deployed twice.
+ * Finds or deploys the contract and names the submitter of one log. Can be repeated after a crash: a contract
+ * that this key deployed as its first or one of its last transactions is found again and not deployed twice.
  *
  * @returns address of the contract
- * @throws GatewayError `chain_unavailable` when a transaction is refused, reverts, or is not mined within 60 tries
+ * @throws GatewayError `chain_unavailable` when a transaction is refused, reverts, or is not mined within 60 looks
+ * @throws GatewayError `config_invalid` when the contract takes heads of this log from another account, and this
+ *   key is not its admin
  */
 export async function deployAnchor(options: DeployOptions): Promise<{ contract: string }> {
   const rpc = openRpc(options, options.timeoutMs ?? defaultTimeoutMs);
@@ -392,26 +419,56 @@ export async function deployAnchor(options: DeployOptions): Promise<{ contract: 
   const run = async (order: { to?: string; data: string; gasLimit: bigint }): Promise<number> => {
     const nonce = await askNumber(rpc, 'eth_getTransactionCount', [admin, 'latest']);
     const fees = await answer(() => suggestFees(rpc));
-    await mine(rpc, await signTransaction(wallet, { chainId, nonce, fees, ...order }), order.to ?? '');
+    const signed = await signTransaction(wallet, { chainId, nonce, fees, ...order });
+    await mine(rpc, signed, order.to ?? '', options.pollMs ?? 2_000);
     return nonce;
   };
 
-  let contract = getCreateAddress({ from: admin, nonce: 0 }).toLowerCase();
-  const code = await askCode(rpc, contract);
-  if (code !== options.artifact.deployedBytecode.toLowerCase()) {
+  let contract = await findContract(rpc, admin, options);
+  if (contract === undefined) {
     const data = options.artifact.bytecode + contractInterface.encodeDeploy([admin]).slice(2);
     const nonce = await run({ data, gasLimit: 2_000_000n });
     contract = getCreateAddress({ from: admin, nonce }).toLowerCase();
   }
   const [current] = await callContract(rpc, contract, 'submitterOf', [options.logId]);
-  if (String(current).toLowerCase() !== options.submitter.toLowerCase()) {
-    const data = contractInterface.encodeFunctionData('setSubmitter', [options.logId, options.submitter]);
-    await run({ to: contract, data, gasLimit: 200_000n });
+  if (same(String(current), options.submitter)) return { contract };
+  const [owner] = await callContract(rpc, contract, 'admin', []);
+  if (!same(String(owner), admin)) {
+    // Each anchor would revert, and each revert costs.
+    throw new GatewayError(
+      'config_invalid',
+      `The contract ${contract} takes no heads of this log from ${options.submitter}: ` +
+        `its admin ${String(owner).toLowerCase()} must call setSubmitter(${options.logId}, ${options.submitter})`,
+    );
   }
+  const data = contractInterface.encodeFunctionData('setSubmitter', [options.logId, options.submitter]);
+  await run({ to: contract, data, gasLimit: 200_000n });
   return { contract };
 }
 
-async function mine(rpc: Rpc, signed: SignedTransaction, contract: string): Promise<void> {
+async function findContract(rpc: Rpc, admin: string, options: DeployOptions): Promise<string | undefined> {
+  if (options.contract !== undefined) {
+    const address = checkAddress(options.contract.address);
+    if ((await askCode(rpc, address)) !== '0x') return address;
+    if (options.contract.required) throw unavailable(`There is no contract at ${address} on this chain`);
+  }
+  // A node that still reads the chain has no contract yet, and deploying it again would cost again.
+  const syncing = await rpc.call('eth_syncing').catch((error: unknown) => {
+    if (error instanceof RpcError) return false;
+    throw error;
+  });
+  if (syncing !== false) throw unavailable('The node is still reading its chain');
+  const next = await askNumber(rpc, 'eth_getTransactionCount', [admin, 'latest']);
+  const nonces = new Set([0]);
+  for (let nonce = next - 1; nonce > 0 && nonce >= next - nonceLookBack; nonce--) nonces.add(nonce);
+  for (const nonce of nonces) {
+    const address = getCreateAddress({ from: admin, nonce }).toLowerCase();
+    if ((await askCode(rpc, address)) === options.artifact.deployedBytecode.toLowerCase()) return address;
+  }
+  return undefined;
+}
+
+async function mine(rpc: Rpc, signed: SignedTransaction, contract: string, pollMs: number): Promise<void> {
   const { result, message } = await broadcast(rpc, signed.rawTransaction);
   if (result !== 'accepted' && result !== 'known')
     throw unavailable(`The chain refused a transaction: ${message}`);
@@ -419,7 +476,7 @@ async function mine(rpc: Rpc, signed: SignedTransaction, contract: string): Prom
     const receipt = await answer(() => readReceipt(rpc, signed.hash, contract));
     if (receipt?.state === 'mined') return;
     if (receipt?.state === 'reverted') throw unavailable(`Transaction ${signed.hash} was reverted`);
-    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
   throw unavailable(`Transaction ${signed.hash} was not mined in time`);
 }
