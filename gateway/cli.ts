@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { need, parse, report, say, Usage, type Values } from './commands/order.ts';
+import { waysOut } from './commands/ways-out.ts';
 import { loadConfig } from './config.ts';
 import { GatewayError } from './errors.ts';
 
@@ -19,6 +20,14 @@ const usage = `assent COMMAND
   partner add ID NAME --redirect URL --scope SCOPE ...    register a partner app; prints its secret once
   trust export [FILE]                                     write the trust file; keep it away from this machine
   verify BUNDLE --trust FILE [--rpc URL] [--language zh]  check a proof without the gateway
+  bundle --person REFERENCE [--since EARLIER] FILE        everything about a person, and that nothing is missing
+  bundle --entry NUMBER [--tlog-proof] FILE               the proof of one entry (officer's token on stdin for both)
+  backup FILE                                             copy all data into one new file, also beside a running gateway
+  backup --keys FILE                                      lock the keys with a passphrase (stdin) into a file of their own
+  restore FILE [--replace]                                check a backup and put it into the data folder
+  restore --keys FILE                                     put the keys back (passphrase on stdin)
+  restore --accept-loss NEW-LOG-NAME                      go on after a loss: a new log name, the loss on the record
+  witness --home DIR --name NAME --log KEY ... [--port N] cosign the heads of other people's logs (--logs FILE: keys in a file)
   demo tamper [FOLDER]                                    delete an entry from a copy of the data, to see it found
   demo-partner [URL]                                      run the demo partner against a running gateway
 
@@ -46,6 +55,20 @@ async function main(given: string[]): Promise<number> {
       const { runOnData } = await import('./commands/on-data.ts');
       return runOnData(command, config, rest, values);
     }
+    case 'bundle': {
+      const { runBundle } = await import('./commands/bundle.ts');
+      return runBundle(loadConfig({ ...process.env, ASSENT_HOME: homeOf(values) }), rest, values);
+    }
+    case 'backup': {
+      const { runBackup } = await import('./commands/backup.ts');
+      return runBackup(loadConfig({ ...process.env, ASSENT_HOME: homeOf(values) }), rest, values);
+    }
+    case 'restore': {
+      const { runRestore } = await import('./commands/restore.ts');
+      return runRestore(loadConfig({ ...process.env, ASSENT_HOME: homeOf(values) }), rest, values);
+    }
+    case 'witness':
+      return witness(rest, values);
     case 'demo':
       if (rest[0] !== 'tamper') throw new Usage('demo tamper [FOLDER]');
       return tamper(rest[1], values);
@@ -78,6 +101,37 @@ async function verify(rest: readonly string[], values: Values): Promise<number> 
   return result.exitCode;
 }
 
+async function witness(rest: readonly string[], values: Values): Promise<number> {
+  if (rest.length > 0) throw new Usage('witness --home DIR --name NAME --log KEY');
+  const port = Number(values.port ?? 7380);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Usage('--port is a number up to 65535');
+  const { startWitness } = await import('./commands/witness.ts');
+  const { realSystem } = await import('./system.ts');
+  const running = await startWitness(
+    {
+      home: resolve(need(values.home, '--home DIR: a folder of its own')),
+      name: values.name,
+      logs: values.log ?? [],
+      logsFile: values.logs,
+      host: values.host ?? '127.0.0.1',
+      port,
+    },
+    realSystem,
+    (line) => void process.stderr.write(`${line}\n`),
+  );
+  const { verifierKey, url, origins } = running;
+  report(values, { verifierKey, url, origins }, [
+    `witness ${verifierKey}`,
+    `listens at ${url}`,
+    `for ${origins.join(', ')}`,
+  ]);
+  await new Promise<void>((stop) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop());
+  });
+  await running.close();
+  return 0;
+}
+
 async function tamper(target: string | undefined, values: Values): Promise<number> {
   const home = homeOf(values);
   const { tamperCopy } = await import('./demo/tamper.ts');
@@ -107,6 +161,8 @@ function explain(error: unknown): void {
   const more = Object.keys(details).length === 0 ? '' : ` ${JSON.stringify(details)}`;
   process.stderr.write(`assent${error instanceof GatewayError ? ` (${code})` : ''}: ${message}${more}\n`);
   if (isUsage) process.stderr.write('\nassent --help lists the commands\n');
+  if (error instanceof GatewayError && error.code === 'log_fork')
+    process.stderr.write(waysOut(error, homeOf(parse(process.argv.slice(2)).values)));
 }
 
 main(process.argv.slice(2)).then(

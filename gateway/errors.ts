@@ -18,6 +18,7 @@ export const errorCodes = {
   method_not_allowed: { status: 405, title: 'This address does not take this method' },
   notice_changed: { status: 409, title: 'The notice has changed; read it and choose again' },
   conflict: { status: 409, title: 'This contradicts what is already there' },
+  too_many_entries: { status: 409, title: 'There is more than one file can hold; ask for a part' },
   idempotency_mismatch: { status: 409, title: 'This idempotency key was used for another request' },
   // callers
   unauthenticated: { status: 401, title: 'Sign in, or send a valid access token' },
@@ -44,6 +45,8 @@ export const errorCodes = {
     status: 409,
     title: 'This data folder holds the demo world; real data goes into another one',
   },
+  // backups
+  backup_invalid: { status: 400, title: 'The backup cannot be used' },
   // log and store
   log_unavailable: { status: 503, title: 'The log cannot be written; nothing was done' },
   store_unavailable: { status: 503, title: 'The store cannot be used; nothing was done' },

@@ -4,6 +4,7 @@ import { createAnchorer } from './audit/anchor.ts';
 import { buildApp } from './app.ts';
 import { lockHome } from './chain/lock.ts';
 import { openChain, openCore, type Core, type OpenChain } from './compose.ts';
+import { waysOut } from './commands/ways-out.ts';
 import { isLoopback, loadConfig, variables, type Config } from './config.ts';
 import { demoSurface } from './demo/routes.ts';
 import { ensureDemoWorld, type World } from './demo/world.ts';
@@ -12,13 +13,18 @@ import { deleteExpired } from './oauth/adapter.ts';
 import { oauthSurface } from './oauth/surface.ts';
 import { expireQuarantine } from './operations/import-data.ts';
 import { createRecommender } from './operations/recommend.ts';
+import { recordRestore } from './operations/restore.ts';
 import { createPortal, portalRoutes, unknownPage } from './portal/surface.ts';
 import { realSystem } from './system.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
+/** For the message of a refused start. */
+let homeForAdvice = 'DIR';
+
 async function start(): Promise<void> {
   const config = loadConfig({ ...process.env, ...fromArguments(process.argv.slice(2)) });
+  homeForAdvice = config.home;
   const begun = performance.now();
   say('Assent is starting');
   mkdirSync(config.home, { recursive: true, mode: 0o700 });
@@ -70,6 +76,7 @@ async function serve(core: Core, open: OpenChain, closing: (() => Promise<unknow
     clock: system.clock,
   });
   await anchorer.check();
+  await recordRestore(operations);
   // Before anything is closed: a demo history that was cut short goes on with its own clock.
   const world = await ensureDemoWorld(core, { say });
   const abandoned = await gate.closeAbandoned();
@@ -208,12 +215,8 @@ start().catch((cause: unknown) => {
   const error = portInUse(cause) ?? cause;
   const code = error instanceof GatewayError ? error.code : 'internal';
   process.stderr.write(`Assent did not start (${code}): ${messageOf(error)}\n`);
-  if (code === 'log_fork') {
-    process.stderr.write(
-      'The log was changed outside the gateway, or an old backup was put back. Restore the newest data folder, or start\n' +
-        'with a new --home; whoever holds the trust file and a later head will see the difference.\n',
-    );
-  }
+  if (error instanceof GatewayError && code === 'log_fork')
+    process.stderr.write(waysOut(error, homeForAdvice));
   if (!(error instanceof GatewayError) && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   process.exit(1);
 });

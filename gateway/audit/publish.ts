@@ -143,6 +143,7 @@ export function createPublisher(parts: { store: Store; log: Log; signer: Signer;
         throw new GatewayError(
           'log_fork',
           `the log holds ${log.durableSize()} entries, but a head of ${last.size} was signed`,
+          { details: { contradicts: 'checkpoint', held: log.durableSize(), known: last.size } },
         );
       }
       const tree = await log.tree();
@@ -150,6 +151,7 @@ export function createPublisher(parts: { store: Store; log: Log; signer: Signer;
         throw new GatewayError(
           'log_fork',
           `the first ${last.size} entries do not have the root that was signed`,
+          { details: { contradicts: 'checkpoint', held: log.durableSize(), known: last.size } },
         );
       }
       await checkMapHead(last.size - 1);

@@ -3,7 +3,7 @@
 // First line: what the chain was started with. Every further line stands for exactly one block: its time, the
 // hash of the block before it, and the raw transaction in it. Only the last line can be torn, because a line is
 // on the disk before its transaction is sent.
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isRecord, unavailable } from './rpc.ts';
 
@@ -49,7 +49,7 @@ const maxJournalBytes = 256 * 1024 * 1024;
  */
 export async function openJournal(folder: string): Promise<Journal> {
   // Not 'a+': a line may have to be taken off again, and its successor goes to the same place.
-  const path = join(folder, 'journal.jsonl');
+  const path = journalIn(folder);
   const file = await open(path, 'r+').catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
     return open(path, 'wx+', 0o600);
@@ -77,6 +77,21 @@ export async function openJournal(folder: string): Promise<Journal> {
     throw error;
   }
 }
+
+/**
+ * The journal's whole lines as they lie on the disk; for a copy, also while a chain is writing. Null without one.
+ *
+ * @throws GatewayError `chain_unavailable` when a line other than the last cannot be read
+ */
+export async function readJournal(folder: string): Promise<Buffer | null> {
+  const content = await readFile(journalIn(folder)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    return null;
+  });
+  return content === null ? null : content.subarray(0, parse(content).sizeBytes);
+}
+
+export const journalIn = (folder: string): string => join(folder, 'journal.jsonl');
 
 interface Parsed {
   start: JournalStart | undefined;

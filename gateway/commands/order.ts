@@ -15,6 +15,18 @@ export const options = {
   rpc: { type: 'string' },
   redirect: { type: 'string', multiple: true },
   scope: { type: 'string', multiple: true },
+  keys: { type: 'string' },
+  replace: { type: 'boolean' },
+  'accept-loss': { type: 'string' },
+  person: { type: 'string' },
+  entry: { type: 'string' },
+  since: { type: 'string' },
+  'tlog-proof': { type: 'boolean' },
+  name: { type: 'string' },
+  log: { type: 'string', multiple: true },
+  logs: { type: 'string' },
+  host: { type: 'string' },
+  port: { type: 'string' },
 } as const satisfies ParseArgsConfig['options'];
 
 export type Values = ReturnType<typeof parse>['values'];
