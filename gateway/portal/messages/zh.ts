@@ -130,6 +130,7 @@ export const zh: Messages = {
     'set-budget': '设定了隐私上限',
     'view-own': '打开了门户页面',
     'export-proof': '下载了凭证',
+    'export-person': '导出了关于您的全部记录及完整性凭证',
     'erase-person': '请求删除个人信息',
     'complete-erasure': '完成删除',
     'fetch-receipt': '领取删除回执',
