@@ -739,6 +739,7 @@ export const en = {
       'anchor identity': 'the chain and contract are those in your trust file',
       'anchor consistency': 'signed and anchored summary are one history',
       'anchor on chain': 'the chain has this summary',
+      'kept head': 'it contradicts no summary that you kept',
       seal: 'nothing in the file was changed since it was issued',
     } satisfies Record<CheckName, string>,
     contents: 'What the entry says',
