@@ -13,6 +13,8 @@ export const options = {
   consents: { type: 'string' },
   trust: { type: 'string' },
   rpc: { type: 'string' },
+  'token-file': { type: 'string' },
+  mirror: { type: 'string' },
   redirect: { type: 'string', multiple: true },
   scope: { type: 'string', multiple: true },
   keys: { type: 'string' },
