@@ -56,13 +56,13 @@ export const chain = {
 } as const;
 
 export const trust: Trust = {
-  format: 'assent-trust/v1',
+  format: 'assent-trust/v2',
   origin,
   logKey: formatVerifierKey(logSigner.name, logSigner.publicKey),
   sealKey: formatVerifierKey(sealSigner.name, sealSigner.publicKey),
   chain,
-  witnesses: [],
-  quorum: 'none',
+  policy: `log ${formatVerifierKey(logSigner.name, logSigner.publicKey)}\nquorum none\n`,
+  populations: null,
   exportedAt: '2026-01-01T00:00:00.000Z',
 };
 export const trustFile = trustText(trust);

@@ -2,7 +2,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FormatError, toBase64, toUtf8 } from '../../gateway/audit/bytes.ts';
 import { canonicalPayload, openingOf } from '../../gateway/audit/entry.ts';
-import { formatCheckpoint, formatVerifierKey, signNote } from '../../gateway/audit/note.ts';
+import { cosign, formatCosignatureKey } from '../../gateway/audit/cosignature.ts';
+import {
+  formatCheckpoint,
+  formatNote,
+  formatVerifierKey,
+  parseNote,
+  signNote,
+} from '../../gateway/audit/note.ts';
 import * as verify from '../../gateway/audit/verify.ts';
 import * as log from './example-log.ts';
 
@@ -29,9 +36,18 @@ describe('a good bundle', () => {
     const result = verify.verifyBundle(good, log.trustFile);
     expect(result.firstFailing).toBeUndefined();
     expect(result.verdict).toBe('holds');
-    expect(result.checks.map(({ name }) => name)).toEqual(
-      verify.checkNames.filter((name) => name !== 'anchor on chain'),
-    );
+    expect(result.checks.map(({ name }) => name)).toEqual([
+      'format',
+      'trust',
+      'leaf',
+      'payload',
+      'checkpoint signature',
+      'checkpoint',
+      'inclusion',
+      'anchor identity',
+      'anchor consistency',
+      'seal',
+    ]);
     expect(result.entry).toMatchObject({ kind: 'used', about: { concern: 'person', sequence: 4 } });
     expect(result.payload).toEqual(log.payloadOf(4));
     expect(result.erased).toBe(false);
@@ -230,10 +246,12 @@ describe('an operator who seals a false bundle is found by', () => {
   });
 
   it("yesterday's trust file: a log rebuilt under new keys holds for nobody who kept it", () => {
-    const rebuilt = (part: 'logKey' | 'sealKey', name: string) =>
-      verify.trustText({ ...log.trust, [part]: formatVerifierKey(name, log.signerOf(name, 7).publicKey) });
-    expect(verdictOf(good, rebuilt('logKey', log.origin))).toBe('does-not-hold: checkpoint signature');
-    expect(verdictOf(good, rebuilt('sealKey', `${log.origin}/seal`))).toBe('does-not-hold: seal');
+    const rebuiltLog = formatVerifierKey(log.origin, log.signerOf(log.origin, 7).publicKey);
+    const rebuiltSeal = formatVerifierKey(`${log.origin}/seal`, log.signerOf(log.origin, 7).publicKey);
+    const withLog = { ...log.trust, logKey: rebuiltLog, policy: `log ${rebuiltLog}\nquorum none\n` };
+    expect(verdictOf(good, verify.trustText(withLog))).toBe('does-not-hold: checkpoint signature');
+    const withSeal = { ...log.trust, sealKey: rebuiltSeal };
+    expect(verdictOf(good, verify.trustText(withSeal))).toBe('does-not-hold: seal');
   });
 
   it('later checks still run after one has failed', async () => {
@@ -359,28 +377,124 @@ describe('any change to the file is found', () => {
 });
 
 describe('a trust file', () => {
+  const populations = { key: toBase64(new Uint8Array(32).fill(5)), names: ['a/b', 'c'] };
+  const { policy: _, populations: __, ...shared } = log.trust;
+  const first = { ...shared, format: 'assent-trust/v1', witnesses: [], quorum: 'none' } as const;
+  const otherKey = log.signerOf('other', 7).publicKey;
+
   it('round-trips', () => {
     expect(verify.trustText(verify.parseTrust(log.trustFile))).toBe(log.trustFile);
     expect(verify.parseTrust(publicTrust).chain?.finality).toBe('finalized');
+    const full = verify.trustText({ ...log.trust, populations });
+    expect(verify.parseTrust(full).populations).toEqual(populations);
+    expect(verify.trustText(verify.parseTrust(full))).toBe(full);
+  });
+
+  it('of version 1 is read as one that asks for no witness and names no population', () => {
+    const file = verify.trustText(first);
+    expect(file).toContain('assent-trust/v1');
+    expect(verify.parseTrust(file)).toEqual(log.trust);
+    expect(verdictOf(good, file)).toBe('holds: every check');
   });
 
   it.each([
-    ['another format', { format: 'assent-trust/v2' }],
+    ['another format', { format: 'assent-trust/v3' }],
     ['a log key of another name', { logKey: formatVerifierKey('other', log.logSigner.publicKey) }],
     ['a seal key of another name', { sealKey: log.trust.logKey }],
     ['one key for both', { sealKey: formatVerifierKey(`${log.origin}/seal`, log.logSigner.publicKey) }],
     ['a mangled key', { logKey: log.trust.logKey.slice(0, -1) }],
-    ['witnesses, which version 1 does not know', { witnesses: ['w'] }],
-    ['a quorum that version 1 does not know', { quorum: 'any' }],
+    ['the members of version 1', { witnesses: [], quorum: 'none' }],
+    ['a policy about another log', { policy: `log ${formatVerifierKey('other', otherKey)}\nquorum none\n` }],
+    ['a policy about no log', { policy: 'quorum none\n' }],
+    [
+      'a policy about two logs',
+      { policy: `log ${formatVerifierKey('other', otherKey)}\n${log.trust.policy}` },
+    ],
+    ['a policy without a quorum', { policy: `log ${log.trust.logKey}\n` }],
+    ['the log as its own witness', { policy: asOwnWitness() }],
+    ['populations out of order', { populations: { ...populations, names: ['c', 'a/b'] } }],
+    ['a population twice', { populations: { ...populations, names: ['c', 'c'] } }],
+    ['a short populations key', { populations: { ...populations, key: 'AAAA' } }],
     ['a chain without a code hash', { chain: { ...log.chain, codeHash: undefined } }],
     ['an upper-case contract', { chain: { ...log.chain, contract: log.chain.contract.toUpperCase() } }],
     ['an unknown finality', { chain: { ...log.chain, finality: 'soon' } }],
     ['zero confirmations', { chain: { ...log.chain, finality: 'confirmations:0' } }],
     ['a time without zone', { exportedAt: '2026-01-01T00:00:00.000' }],
     ['a surplus member', { more: 1 }],
-  ])('is refused with %s', (_, change) => {
+  ])('is refused with %s', (_name, change) => {
     const file = JSON.parse(JSON.stringify({ ...log.trust, ...change })) as verify.Trust;
     expect(() => verify.trustText(file)).toThrow(FormatError);
     expect(verdictOf(good, verify.bundleText(file as never))).toBe('does-not-hold: trust');
+  });
+
+  it.each([
+    ['witnesses, which version 1 does not know', { witnesses: ['w'] }],
+    ['a quorum that version 1 does not know', { quorum: 'any' }],
+    ['the members of version 2', { policy: log.trust.policy }],
+  ])('of version 1 is refused with %s', (_name, change) => {
+    const file = JSON.parse(JSON.stringify({ ...first, ...change })) as verify.Trust;
+    expect(() => verify.trustText(file)).toThrow(FormatError);
+    expect(verdictOf(good, verify.bundleText(file as never))).toBe('does-not-hold: trust');
+  });
+
+  function asOwnWitness(): string {
+    const key = formatCosignatureKey('w', log.logSigner.publicKey);
+    return `log ${log.trust.logKey}\nwitness w ${key}\nquorum w\n`;
+  }
+});
+
+describe('witnesses', () => {
+  const witnesses = [11, 12, 13].map((seed) => log.signerOf(`witness.example/${seed}`, seed));
+  const policyOf = (quorum: string) =>
+    [
+      `log ${log.trust.logKey}`,
+      ...witnesses.map((w, i) => `witness w${i} ${formatCosignatureKey(w.name, w.publicKey)}`),
+      'group two-of-three 2 w0 w1 w2',
+      `quorum ${quorum}`,
+      '',
+    ].join('\n');
+  const trustWith = (quorum: string) => verify.trustText({ ...log.trust, policy: policyOf(quorum) });
+
+  async function cosigned(by: readonly number[], change = (note: string) => note): Promise<string> {
+    const bundle = await log.unsealed(4, 5);
+    const note = parseNote(bundle.checkpoint);
+    const lines = await Promise.all(by.map((i) => cosign(note.text, 1_767_225_700, witnesses[i]!)));
+    return log.sealed({
+      ...bundle,
+      checkpoint: change(formatNote({ ...note, signatures: [...note.signatures, ...lines] })),
+    });
+  }
+
+  it('who meet the quorum make the level hold; fewer leave it absent, and the rest holds', async () => {
+    const enough = verify.verifyBundle(await cosigned([0, 2]), trustWith('two-of-three'));
+    expect(enough.verdict).toBe('holds');
+    expect(enough.levels.witnessed).toEqual({ state: 'holds', check: 'witnesses', words: 'witnessed' });
+    expect(enough.witnesses.map(({ witness }) => witness)).toEqual(['w0', 'w2']);
+    const few = verify.verifyBundle(await cosigned([1]), trustWith('two-of-three'));
+    expect(few.verdict).toBe('holds');
+    expect(few.levels.witnessed).toMatchObject({ state: 'absent', words: 'quorum-not-met' });
+  });
+
+  it('that the policy does not ask for make no level', async () => {
+    const { levels } = verify.verifyBundle(await cosigned([0, 1, 2]), trustWith('none'));
+    expect(levels.witnessed).toMatchObject({ state: 'absent', words: 'no-witnesses' });
+    const unknown = verify.verifyBundle(await cosigned([0, 1, 2]), log.trustFile);
+    expect(unknown).toMatchObject({ verdict: 'holds', levels: { witnessed: { words: 'no-witnesses' } } });
+  });
+
+  it('one of whose lines is wrong spoil the file', async () => {
+    const backDated = await cosigned([0, 1], (note) => {
+      const parsed = parseNote(note);
+      const signatures = parsed.signatures.map((line, i) =>
+        i === 2
+          ? { ...line, signature: line.signature.map((byte, at) => (at === 7 ? byte ^ 1 : byte)) }
+          : line,
+      );
+      return formatNote({ ...parsed, signatures });
+    });
+    const result = verify.verifyBundle(backDated, trustWith('two-of-three'));
+    expect(result).toMatchObject({ verdict: 'does-not-hold', firstFailing: 'witnesses' });
+    expect(states(result)).toMatchObject({ checkpointed: 'holds', witnessed: 'fails' });
+    expect(verdictOf(backDated)).toBe('holds: every check');
   });
 });
