@@ -20,6 +20,8 @@ const usage = `assent COMMAND
   partner add ID NAME --redirect URL --scope SCOPE ...    register a partner app; prints its secret once
   trust export [FILE]                                     write the trust file; keep it away from this machine
   verify BUNDLE --trust FILE [--rpc URL] [--language zh]  check a proof without the gateway
+  replay URL|FOLDER --trust FILE [--token-file FILE]      read a whole log and build it again; - is standard input
+         [--mirror FOLDER]                                keep what was read, to replay it offline
   bundle --person REFERENCE [--since EARLIER] FILE        everything about a person, and that nothing is missing
   bundle --entry NUMBER [--tlog-proof] FILE               the proof of one entry (officer's token on stdin for both)
   backup FILE                                             copy all data into one new file, also beside a running gateway
@@ -45,6 +47,8 @@ async function main(given: string[]): Promise<number> {
   switch (command) {
     case 'verify':
       return verify(rest, values);
+    case 'replay':
+      return replay(rest, values);
     case 'import':
     case 'train':
     case 'invite':
@@ -130,6 +134,30 @@ async function witness(rest: readonly string[], values: Values): Promise<number>
   });
   await running.close();
   return 0;
+}
+
+async function replay(rest: readonly string[], values: Values): Promise<number> {
+  const from = need(rest[0], 'the address of a gateway, or the folder of a mirror');
+  const trustText = readFileSync(need(values.trust, '--trust FILE: the trust file you kept'));
+  const tokenFile = values['token-file'];
+  // Never an argument: others on this machine see those.
+  const token =
+    tokenFile === undefined ? undefined : readFileSync(tokenFile === '-' ? 0 : tokenFile, 'utf8').trim();
+  const { mirrored, openLogSource } = await import('./commands/log-source.ts');
+  const { replayCommand } = await import('./commands/replay.ts');
+  const source = openLogSource(from, token);
+  const isWatched = values.json !== true && process.stderr.isTTY;
+  const result = await replayCommand({
+    source: values.mirror === undefined ? source : mirrored(source, values.mirror),
+    trustText,
+    progress: (done, total, what) => {
+      if (isWatched)
+        process.stderr.write(`\r${done.toLocaleString('en')} of ${total.toLocaleString('en')} ${what} `);
+    },
+  });
+  if (isWatched) process.stderr.write('\r\u001b[K');
+  report(values, result.json, result.lines);
+  return result.exitCode;
 }
 
 async function tamper(target: string | undefined, values: Values): Promise<number> {
