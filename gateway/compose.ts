@@ -9,6 +9,7 @@ import { createPublisher, createSigner, type Publisher, type Signer } from './au
 import { sealKeyName, type Finality, type TrustedChain } from './audit/bundle.ts';
 import type { Chain, FinalityRule } from './chain/chain.ts';
 import { loadArtifact, projectRoot } from './chain/compile.ts';
+import { readChainKey } from './chain/key-file.ts';
 import type { LocalChain } from './chain/local.ts';
 import type { Config } from './config.ts';
 import { ensureNotices } from './consent/notices.ts';
@@ -171,12 +172,21 @@ export interface OpenChain {
   close(): Promise<void>;
 }
 
-/** The configured chain with the contract deployed; the local Hardhat chain where none is named. */
+/**
+ * The configured chain with the contract deployed; the local Hardhat chain where none is named.
+ *
+ * @throws GatewayError `chain_unavailable` when it cannot be asked
+ * @throws GatewayError `config_invalid` when another chain answers than the one this log is anchored on, or when
+ *   the key or the contract cannot be used
+ */
 export async function openChain(core: Core): Promise<OpenChain> {
   const { config, keys, system } = core;
   // Loaded here: commands that open no chain start without its library.
-  const { addressOfKey, deployAnchor, openEvmChain } = await import('./chain/evm.ts');
-  const key = `0x${Buffer.from(keys['chain.key']).toString('hex')}`;
+  const { addressOfKey, deployAnchor, nameChain, openEvmChain } = await import('./chain/evm.ts');
+  const key =
+    config.chainKeyFile === undefined
+      ? `0x${Buffer.from(keys['chain.key']).toString('hex')}`
+      : readChainKey(config.chainKeyFile);
   const logId = logIdOf(config.origin);
   const artifact = await loadArtifact();
   let local: LocalChain | undefined;
@@ -192,15 +202,28 @@ export async function openChain(core: Core): Promise<OpenChain> {
   }
   try {
     const target = local === undefined ? { url: config.chainUrl ?? '' } : { provider: local.provider };
-    const contract =
-      config.chainContract ??
-      (await deployAnchor({ ...target, adminKey: key, artifact, logId, submitter: addressOfKey(key) }))
-        .contract;
+    const before = await core.chain();
+    const named = await nameChain(target);
+    refuseOtherChain(config, before, named.chainId);
+    const isSame = before?.chainId === named.chainId && before.genesisHash === named.genesisHash;
+    const known = config.chainContract ?? (isSame ? before.contract : undefined);
+    const { contract } = await deployAnchor({
+      ...target,
+      adminKey: key,
+      artifact,
+      logId,
+      submitter: addressOfKey(key),
+      ...(known === undefined
+        ? {}
+        : { contract: { address: known, required: config.chainContract !== undefined } }),
+    });
     const finality: FinalityRule = local === undefined ? finalityRule(config) : { kind: 'local' };
     const chain = await openEvmChain({ ...target, contractAddress: contract, submitterKey: key, finality });
     const identity = await chain.identity();
-    const trusted: TrustedChain = { ...identity, finality: finalityName(finality) };
-    await core.setChain(trusted);
+    // A development node by URL is a local chain too, whatever the configuration says.
+    const isLocal = chain.finality === 'local';
+    const trusted: TrustedChain = { ...identity, finality: isLocal ? 'local' : finalityName(finality) };
+    if (JSON.stringify(before) !== JSON.stringify(trusted)) await core.setChain(trusted);
     return { chain, url: local?.url ?? config.chainUrl, trusted, close: async () => local?.close() };
   } catch (error) {
     await local?.close();
@@ -208,8 +231,29 @@ export async function openChain(core: Core): Promise<OpenChain> {
   }
 }
 
+/**
+ * The first chain a log was anchored on stays its chain: a wrong URL, or none by mistake, would end its anchors as
+ * lost and pay for a contract elsewhere. A local chain binds nobody.
+ */
+function refuseOtherChain(config: Config, before: TrustedChain | null, chainId: number): void {
+  if (config.chainId !== undefined) {
+    if (config.chainId === chainId) return;
+    throw new GatewayError(
+      'config_invalid',
+      `ASSENT_CHAIN_ID is ${config.chainId}, but the chain that answers is ${chainId}`,
+    );
+  }
+  if (before === null || before.finality === 'local' || before.chainId === chainId) return;
+  throw new GatewayError(
+    'config_invalid',
+    `this log is anchored on chain ${before.chainId}, but the chain that answers is ${chainId}; ` +
+      `ASSENT_CHAIN_ID=${chainId} moves the log there and gives up its anchors on the other`,
+  );
+}
+
 function finalityRule(config: Config): FinalityRule {
   if (config.chainFinality === 'tag') return { kind: 'tag', tag: 'finalized' };
+  if (config.chainFinality === 'safe') return { kind: 'tag', tag: 'safe' };
   if (config.chainFinality === 'instant') return { kind: 'instant' };
   return { kind: 'confirmations', blocks: config.chainFinality };
 }

@@ -20,8 +20,14 @@ export interface Config {
   readonly chainPort: number;
   /** Contract on a chain given by URL; undefined: deployed on first start. */
   readonly chainContract: string | undefined;
-  /** `tag`, `instant` or a number of confirmations; a local chain is never final. */
-  readonly chainFinality: 'tag' | 'instant' | number;
+  /** File with the key that sends anchors to a chain given by URL; undefined: the one made on first start. */
+  readonly chainKeyFile: string | undefined;
+  /** The only chain id that is accepted; undefined: the one the log was first anchored on. */
+  readonly chainId: number | undefined;
+  /** No anchor is signed that may cost more per gas, gwei. */
+  readonly chainMostFeeGwei: number;
+  /** `tag` (finalized), `safe`, `instant` or a number of confirmations; a local chain is never final. */
+  readonly chainFinality: 'tag' | 'safe' | 'instant' | number;
   readonly anchorEveryMs: number;
   readonly checkpointEveryMs: number;
   /** Whether X-Forwarded-* is believed (behind a TLS proxy). */
@@ -51,7 +57,12 @@ export const variables = {
   ASSENT_CHAIN_URL: 'JSON-RPC URL of an EVM chain (default: the local Hardhat chain)',
   ASSENT_CHAIN_PORT: 'loopback port of the local chain (default: 8545)',
   ASSENT_CHAIN_CONTRACT: 'address of the anchor contract on that chain (default: deployed on first start)',
-  ASSENT_CHAIN_FINALITY: 'tag, instant, or a number of confirmations (default: tag)',
+  ASSENT_CHAIN_KEY_FILE:
+    'file with the private key that sends anchors there, 32 bytes in hex (default: <home>/keys/chain.key)',
+  ASSENT_CHAIN_ID:
+    'the chain id to accept; needed to move a log to another chain (default: the first one used)',
+  ASSENT_CHAIN_MAX_FEE_GWEI: 'gwei per gas that an anchor may cost at most; above, it waits (default: 500)',
+  ASSENT_CHAIN_FINALITY: 'finalized, safe, instant, or a number of confirmations (default: finalized)',
   ASSENT_ANCHOR_EVERY_SECONDS: 'seconds between anchors (default: 60)',
   ASSENT_TRUST_PROXY: '1 behind a proxy that sets X-Forwarded-*',
   ASSENT_EMPTY: '1: start without the demo world',
@@ -113,10 +124,16 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
   if (chainContract !== undefined && chainUrl === undefined) {
     problems.push('ASSENT_CHAIN_CONTRACT needs ASSENT_CHAIN_URL');
   }
-  const finality = text('ASSENT_CHAIN_FINALITY') ?? 'tag';
-  const chainFinality = finality === 'tag' || finality === 'instant' ? finality : Number(finality);
+  const chainKeyFile = text('ASSENT_CHAIN_KEY_FILE');
+  if (chainKeyFile !== undefined && chainUrl === undefined) {
+    problems.push('ASSENT_CHAIN_KEY_FILE needs ASSENT_CHAIN_URL');
+  }
+  const chainId = text('ASSENT_CHAIN_ID');
+  const chainMostFeeGwei = integer('ASSENT_CHAIN_MAX_FEE_GWEI', 500, 1, 1_000_000_000);
+  const finality = text('ASSENT_CHAIN_FINALITY') ?? 'finalized';
+  const chainFinality = finality === 'safe' || finality === 'instant' ? finality : finalityOf(finality);
   if (typeof chainFinality === 'number' && !(Number.isInteger(chainFinality) && chainFinality > 0)) {
-    problems.push('ASSENT_CHAIN_FINALITY must be tag, instant or a number of confirmations');
+    problems.push('ASSENT_CHAIN_FINALITY must be finalized, safe, instant or a number of confirmations');
   }
   const home = resolve(expandHome(text('ASSENT_HOME') ?? 'data'));
   const anchorEverySeconds = integer('ASSENT_ANCHOR_EVERY_SECONDS', 60, 1, 86_400);
@@ -124,6 +141,8 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
   const trustProxy = flag('ASSENT_TRUST_PROXY');
   const empty = flag('ASSENT_EMPTY');
   const chainPort = integer('ASSENT_CHAIN_PORT', 8545, 0, 65_535);
+  const chainIdWanted =
+    chainId === undefined ? undefined : integer('ASSENT_CHAIN_ID', 0, 1, Number.MAX_SAFE_INTEGER);
   if (problems.length > 0) throw new GatewayError('config_invalid', problems.join('\n'));
 
   return Object.freeze({
@@ -136,6 +155,9 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
     chainUrl,
     chainPort,
     chainContract,
+    chainKeyFile: chainKeyFile === undefined ? undefined : resolve(expandHome(chainKeyFile)),
+    chainId: chainIdWanted,
+    chainMostFeeGwei,
     chainFinality,
     anchorEveryMs: anchorEverySeconds * 1000,
     checkpointEveryMs: 1000,
@@ -151,6 +173,10 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
     }),
   });
 }
+
+/** The tag goes by two names: `tag` is the older one. */
+const finalityOf = (text: string): 'tag' | number =>
+  text === 'tag' || text === 'finalized' ? 'tag' : Number(text);
 
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '[::1]' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);

@@ -1,6 +1,7 @@
 // Starts the gateway: config → parts → chain → demo world → application → listen → graceful stop.
 import { mkdirSync } from 'node:fs';
 import { createAnchorer } from './audit/anchor.ts';
+import { createAnchoring, type Anchoring } from './audit/anchoring.ts';
 import { buildApp } from './app.ts';
 import { lockHome } from './chain/lock.ts';
 import { openChain, openCore, type Core, type OpenChain } from './compose.ts';
@@ -38,12 +39,12 @@ async function start(): Promise<void> {
   const stop = async (): Promise<void> => {
     for (const close of closing.splice(0).reverse()) await close();
   };
-  let chain: OpenChain;
+  const anchoring = anchoringOf(core);
   let world: World;
   try {
-    chain = await openChain(core);
-    closing.push(() => chain.close());
-    world = await serve(core, chain, closing);
+    closing.push(() => anchoring.close());
+    await anchoring.start();
+    world = await serve(core, anchoring, closing);
   } catch (error) {
     await stop();
     throw error;
@@ -62,20 +63,36 @@ async function start(): Promise<void> {
       );
     });
   }
-  greet(core.config, chain, world, Math.round(performance.now() - begun));
+  greet(core, anchoring.opened(), world, Math.round(performance.now() - begun));
 }
 
-async function serve(core: Core, open: OpenChain, closing: (() => Promise<unknown>)[]): Promise<World> {
-  const { config, store, log, publisher, gate, system, operations } = core;
-  const anchorer = createAnchorer({
-    store,
-    log,
-    publisher,
-    chain: open.chain,
-    origin: config.origin,
+function anchoringOf(core: Core): Anchoring<OpenChain> {
+  const { config, store, log, publisher, system } = core;
+  return createAnchoring({
+    open: () => openChain(core),
+    anchorerOn: (chain) =>
+      createAnchorer({
+        store,
+        log,
+        publisher,
+        chain,
+        origin: config.origin,
+        clock: system.clock,
+        mostFeePerGasWei: BigInt(config.chainMostFeeGwei) * 1_000_000_000n,
+      }),
+    isLocal: config.chainUrl === undefined,
     clock: system.clock,
+    warn: (text) => void process.stderr.write(`\n${text}\n\n`),
+    onFork: (error) => {
+      // Nothing may be signed any more, so no last checkpoint either; what was answered is durable.
+      process.stderr.write(`Assent stops (${error.code}): ${error.message}\n${waysOut(error, config.home)}`);
+      process.exit(1);
+    },
   });
-  await anchorer.check();
+}
+
+async function serve(core: Core, anchoring: Anchoring, closing: (() => Promise<unknown>)[]): Promise<World> {
+  const { config, store, publisher, gate, system, operations } = core;
   await recordRestore(operations);
   // Before anything is closed: a demo history that was cut short goes on with its own clock.
   const world = await ensureDemoWorld(core, { say });
@@ -104,7 +121,12 @@ async function serve(core: Core, open: OpenChain, closing: (() => Promise<unknow
   });
   const rounds = [
     every(config.checkpointEveryMs, 'checkpoint', () => publisher.publish()),
-    every(config.anchorEveryMs, 'anchor', () => anchorer.anchor()),
+    every(
+      config.anchorEveryMs,
+      'anchor',
+      () => anchoring.round(),
+      (delayMs) => anchoring.plan(system.clock.nowMs() + delayMs),
+    ),
     every(60_000, 'rejected requests', () => app.rejected.flush()),
     every(600_000, 'sweep', async () => {
       await deleteExpired(store, system.clock.nowMs());
@@ -119,13 +141,22 @@ async function serve(core: Core, open: OpenChain, closing: (() => Promise<unknow
     await publisher.publish();
   });
   await publisher.publish();
-  await anchorer.anchor().catch((error: unknown) => say(`the first anchor has to wait: ${messageOf(error)}`));
+  if (anchoring.status().chain === 'answers') {
+    await anchoring
+      .round()
+      .catch((error: unknown) => say(`the first anchor has to wait: ${messageOf(error)}`));
+  }
   await app.fastify.listen({ host: config.host, port: config.port });
   return world;
 }
 
 /** Repeats a piece of work, one at a time; a failure is said and tried again, it never stops the log. */
-function every(delayMs: number, name: string, work: () => Promise<unknown>): { stop(): Promise<void> } {
+function every(
+  delayMs: number,
+  name: string,
+  work: () => Promise<unknown>,
+  planned?: (delayMs: number) => void,
+): { stop(): Promise<void> } {
   let stopped = false;
   let failures = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -142,6 +173,7 @@ function every(delayMs: number, name: string, work: () => Promise<unknown>): { s
     if (!stopped) plan(delayMs * Math.min(2 ** failures, 16));
   };
   const plan = (afterMs: number): void => {
+    planned?.(afterMs);
     timer = setTimeout(() => {
       running = round();
     }, afterMs);
@@ -156,15 +188,15 @@ function every(delayMs: number, name: string, work: () => Promise<unknown>): { s
   };
 }
 
-function greet(config: Config, open: OpenChain, world: 'demo' | 'real', tookMs: number): void {
+function greet({ config }: Core, open: OpenChain | undefined, world: 'demo' | 'real', tookMs: number): void {
   say(`
 Assent is ready (${tookMs} ms)
 
   portal              ${config.publicUrl}/
 ${world === 'demo' ? `  demo, all doors     ${config.publicUrl}/demo\n` : ''}  check a proof       ${config.publicUrl}/verify
   OAuth issuer        ${config.publicUrl}/oidc
-  chain (JSON-RPC)    ${open.url ?? 'none'}
-  contract            ${open.trusted.contract}
+  chain (JSON-RPC)    ${open?.url ?? 'does not answer; nothing is anchored until it does'}
+  contract            ${open?.trusted.contract ?? 'unknown'}
   data folder         ${config.home}
 
 Not for production as it is:

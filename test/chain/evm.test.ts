@@ -200,9 +200,35 @@ describe('finality', () => {
     expect(await (await openAs(finalized(at(receipt.blockNumber - 1)), rule)).isFinal(receipt)).toBe(false);
     expect(await (await openAs(finalized(at(receipt.blockNumber)), rule)).isFinal(receipt)).toBe(true);
     expect(await (await openAs(finalized(null), rule)).isFinal(receipt)).toBe(false);
-    const unknownTag = new RpcError(-39001, 'Unknown block');
-    expect(await (await openAs(finalized(unknownTag), rule)).isFinal(receipt)).toBe(false);
+    // In order: Besu, geth, and a node that knows no tags at all.
+    for (const [code, message] of [
+      [-39001, 'Unknown block'],
+      [-32000, 'finalized block not found'],
+      [-32602, 'invalid argument 0: hex string without 0x prefix'],
+    ] as const) {
+      const refused = await openAs(finalized(new RpcError(code, message)), rule);
+      expect(await refused.isFinal(receipt), message).toBe(false);
+    }
+    // No verdict either way: the anchor stays as it is, and is asked for again.
+    const broken = await openAs(finalized('soon'), rule);
+    await expect(broken.isFinal(receipt)).rejects.toMatchObject({ code: 'chain_unavailable' });
   });
+});
+
+it('the safe tag is asked for by its own name', async () => {
+  const receipt = await extend(chain, root, 24);
+  const asked: unknown[] = [];
+  const provider = disguised({
+    web3_clientVersion: () => 'Geth/v1.16.0/linux-amd64',
+    eth_getBlockByNumber: ([tag]) => {
+      if (tag !== 'safe' && tag !== 'finalized') return undefined;
+      asked.push(tag);
+      return { number: tag === 'safe' ? '0xffff' : '0x0' };
+    },
+  });
+  expect(await (await openAs(provider, { kind: 'tag', tag: 'safe' })).isFinal(receipt)).toBe(true);
+  expect(await (await openAs(provider, { kind: 'tag', tag: 'finalized' })).isFinal(receipt)).toBe(false);
+  expect(asked).toEqual(['safe', 'finalized']);
 });
 
 describe('a node that fails', () => {
