@@ -13,10 +13,12 @@ import { readChainKey } from './chain/key-file.ts';
 import type { LocalChain } from './chain/local.ts';
 import type { Config } from './config.ts';
 import { ensureNotices } from './consent/notices.ts';
+import { populationNames } from './consent/populations.ts';
 import { GatewayError } from './errors.ts';
 import { createGate, type Gate } from './gate.ts';
 import { loadKeys, type Keys } from './key-files.ts';
 import type { OperationParts } from './operations/parts.ts';
+import { cleanIfDue } from './rights/clean.ts';
 import { migrateSqlite } from './store/migrate.ts';
 import { openSqlite, type SqliteOptions } from './store/sqlite.ts';
 import type { Store } from './store/store.ts';
@@ -54,8 +56,15 @@ export const databaseFile = 'assent.sqlite';
 /** @throws GatewayError `log_fork` naming the entry that is missing or changed */
 export async function openCore(given: Config, system: System, options: CoreOptions = {}): Promise<Core> {
   mkdirSync(given.home, { recursive: true, mode: 0o700 });
-  const keys = loadKeys(join(given.home, 'keys'), system.random);
   const database = join(given.home, databaseFile);
+  // New keys would open nothing of it and sign as another log.
+  if (existsSync(database) && !existsSync(join(given.home, 'keys', 'wrapping.key'))) {
+    throw new GatewayError(
+      'config_invalid',
+      `${given.home} holds data but not its keys; put them back: assent restore --keys FILE --home ${given.home}`,
+    );
+  }
+  const keys = loadKeys(join(given.home, 'keys'), system.random);
   // SQLite would make it readable by all who can reach the folder; its other files take over these rights.
   if (!existsSync(database)) closeSync(openSync(database, 'a', 0o600));
   const store = openSqlite(database, {
@@ -105,6 +114,7 @@ export async function openCore(given: Config, system: System, options: CoreOptio
     sealSigner,
     clock: system.clock,
     chain,
+    populations: populationNames,
   });
   const operations: OperationParts = {
     gate,
@@ -114,6 +124,7 @@ export async function openCore(given: Config, system: System, options: CoreOptio
     system,
     config,
     boundingKey: keys['bounding.key'],
+    clean: () => cleanIfDue(store),
   };
   return {
     config,

@@ -30,6 +30,8 @@ export interface Config {
   readonly chainFinality: 'tag' | 'safe' | 'instant' | number;
   readonly anchorEveryMs: number;
   readonly checkpointEveryMs: number;
+  /** How long consent events, decisions and the erasure itself stay readable after an erasure, days. */
+  readonly evidenceDays: number;
   /** Whether X-Forwarded-* is believed (behind a TLS proxy). */
   readonly trustProxy: boolean;
   /** Start without the demo world. */
@@ -64,6 +66,7 @@ export const variables = {
   ASSENT_CHAIN_MAX_FEE_GWEI: 'gwei per gas that an anchor may cost at most; above, it waits (default: 500)',
   ASSENT_CHAIN_FINALITY: 'finalized, safe, instant, or a number of confirmations (default: finalized)',
   ASSENT_ANCHOR_EVERY_SECONDS: 'seconds between anchors (default: 60)',
+  ASSENT_EVIDENCE_DAYS: 'days that proof of consent stays readable after an erasure (default: 1095)',
   ASSENT_TRUST_PROXY: '1 behind a proxy that sets X-Forwarded-*',
   ASSENT_EMPTY: '1: start without the demo world',
   ASSENT_REQUESTS_PER_MINUTE: 'requests a minute from one address (default: 600; 0: no limit)',
@@ -137,6 +140,7 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
   }
   const home = resolve(expandHome(text('ASSENT_HOME') ?? 'data'));
   const anchorEverySeconds = integer('ASSENT_ANCHOR_EVERY_SECONDS', 60, 1, 86_400);
+  const evidenceDays = integer('ASSENT_EVIDENCE_DAYS', 1095, 1, 36_500);
   const requestsPerMinute = integer('ASSENT_REQUESTS_PER_MINUTE', 600, 0, 10_000_000);
   const trustProxy = flag('ASSENT_TRUST_PROXY');
   const empty = flag('ASSENT_EMPTY');
@@ -161,6 +165,7 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
     chainFinality,
     anchorEveryMs: anchorEverySeconds * 1000,
     checkpointEveryMs: 1000,
+    evidenceDays,
     trustProxy,
     empty,
     limits: Object.freeze({

@@ -31,6 +31,10 @@ export interface Done<Value> {
   readonly keyClass?: KeyClass;
   /** Whom the operation touched, when that is not the person of the request. */
   readonly touched?: Touched;
+  /** Number of the entry this one ends. */
+  readonly startedEntry?: number;
+  /** Runs in the same transaction once the entry has its number. */
+  readonly recorded?: (receipt: Receipt, tx: Tx) => Promise<void>;
 }
 
 /** People an operation touched: one leaf each up to 64, one leaf for the population above that. */

@@ -86,7 +86,9 @@ export function createGate(parts: GateParts): Gate {
           keyClass: done.keyClass ?? 'data',
           payload: allowedPayload(decision.permit, done),
           ...(done.touched === undefined ? {} : { touched: done.touched }),
+          ...(done.startedEntry === undefined ? {} : { startedEntry: done.startedEntry }),
         });
+        await done.recorded?.(receipt, tx);
         return { done, receipt };
       });
       if ('refused' in outcome)

@@ -16,6 +16,8 @@ import { expireQuarantine } from './operations/import-data.ts';
 import { createRecommender } from './operations/recommend.ts';
 import { recordRestore } from './operations/restore.ts';
 import { createPortal, portalRoutes, unknownPage } from './portal/surface.ts';
+import { resumeErasures } from './rights/erase.ts';
+import { retentionRound } from './rights/retention.ts';
 import { realSystem } from './system.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -98,6 +100,11 @@ async function serve(core: Core, anchoring: Anchoring, closing: (() => Promise<u
   const world = await ensureDemoWorld(core, { say });
   const abandoned = await gate.closeAbandoned();
   if (abandoned > 0) say(`closed ${abandoned} piece(s) of work that a stop had interrupted`);
+  const erased = await resumeErasures(operations).catch((error: unknown) => {
+    say(`an erasure that was interrupted has to wait: ${messageOf(error)}`);
+    return 0;
+  });
+  if (erased > 0) say(`completed ${erased} erasure(s) that a stop had interrupted`);
 
   const oauth = oauthSurface(core);
   const recommender = createRecommender(operations);
@@ -131,6 +138,7 @@ async function serve(core: Core, anchoring: Anchoring, closing: (() => Promise<u
     every(600_000, 'sweep', async () => {
       await deleteExpired(store, system.clock.nowMs());
       await expireQuarantine(operations);
+      await retentionRound(operations);
     }),
   ];
   closing.push(async () => {

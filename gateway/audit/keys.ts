@@ -40,6 +40,8 @@ export interface Keyring {
   open(reader: Reader, holder: string): Promise<HolderKeys>;
   /** Like `open`, and makes the keys when there are none yet. */
   openOrCreate(tx: Tx, holder: string): Promise<HolderKeys>;
+  /** Overwrites these keys of a holder with nothing, in the caller's transaction. They cannot be made again. */
+  destroy(tx: Tx, holder: string, names: readonly (KeyClass | 'tag')[]): Promise<void>;
 }
 
 const cacheLimit = 20_000;
@@ -126,6 +128,12 @@ export function createKeyring(wrappingKey: Uint8Array, random: Random): Keyring 
       if (keys !== undefined) return keys;
       await keyring.create(tx, holder);
       return keyring.open(tx, holder);
+    },
+    async destroy(tx, holder, names) {
+      const gone = Object.fromEntries(names.map((name) => [name, null]));
+      await tx.db.update(holderKey).set(gone).where(eq(holderKey.holder, holder));
+      // The row is what counts; this copy would be replaced at the next use, and until then lie in memory.
+      cache.delete(holder);
     },
   };
   return keyring;

@@ -62,6 +62,7 @@ async function runImport(core: Core, rest: readonly string[], values: Values): P
     const done = await importConsents(core.operations, operator, opened(path), formatOf(path));
     report(values, done, [
       `${done.consents} consents of ${done.people} people`,
+      ...(done.suppressed === 0 ? [] : [`${done.suppressed} of people who were erased: passed over`]),
       ...(done.rejected.length === 0 ? [] : [`${done.rejected.length} rows rejected:`]),
       ...done.rejected.slice(0, 20).map(({ line, code }) => `  line ${line}: ${code}`),
     ]);
@@ -84,6 +85,7 @@ async function runImport(core: Core, rest: readonly string[], values: Values): P
   report(values, done, [
     `source ${done.source}, basis ${order.legalBasis}`,
     `${done.people} new people, ${done.items} items, ${done.events} events, ${done.attributes} attributes, ${done.repeated} already there`,
+    ...(done.suppressed === 0 ? [] : [`${done.suppressed} rows of people who were erased: passed over`]),
     `${done.entries} entries in the log`,
     rejected.length === 0
       ? 'no row rejected'

@@ -6,7 +6,7 @@ import type { Extent, PersonState, SwitchState } from './decide.ts';
 import type { Category, Purpose, Recipient, SwitchRecipient } from './vocabulary.ts';
 
 export type ConsentAction = 'on' | 'off' | 'unset';
-export type ConsentMethod = 'portal' | 'oauth' | 'migrated';
+export type ConsentMethod = 'portal' | 'oauth' | 'migrated' | 'erasure';
 
 export interface ConsentEvent {
   readonly person: string;

@@ -4,6 +4,8 @@ import { membershipChange, populationsOf } from '../consent/populations.ts';
 import { turnSwitch } from '../consent/switches.ts';
 import { isCategory, isPurpose, isSwitchRecipient } from '../consent/vocabulary.ts';
 import { GatewayError } from '../errors.ts';
+import { Refusal } from '../gate.ts';
+import { suppressedIn } from '../rights/suppression.ts';
 import type { Tx } from '../store/store.ts';
 import { consentEvent, person as personTable } from '../store/tables.ts';
 import { staffRequest } from './accounts.ts';
@@ -37,6 +39,8 @@ export const consentColumns = [
 export interface ConsentImport {
   readonly people: number;
   readonly consents: number;
+  /** Records of people who were erased: passed over. */
+  readonly suppressed: number;
   readonly rejected: readonly { readonly line: number; readonly code: string }[];
 }
 
@@ -69,10 +73,15 @@ export async function importConsents(
 
   let people = 0;
   let consents = 0;
+  let suppressed = 0;
   const work = [...byPerson.entries()];
   for (let at = 0; at < work.length; at += parallel) {
     await Promise.all(
       work.slice(at, at + parallel).map(async ([reference, list]) => {
+        if (await isSuppressed(parts, reference)) {
+          suppressed += list.length;
+          return;
+        }
         try {
           const older = await importOne(
             parts,
@@ -85,6 +94,11 @@ export async function importConsents(
           if (older.size < list.length) people += 1;
           consents += list.length - older.size;
         } catch (error) {
+          // Erased while the file was being read.
+          if (error instanceof Refusal && error.reason === 'person_erased') {
+            suppressed += list.length;
+            return;
+          }
           if (!(error instanceof GatewayError && error.code === 'not_found')) throw error;
           for (const { line } of list) rejected.push({ line, code: 'unknown_person' });
         }
@@ -92,7 +106,27 @@ export async function importConsents(
     );
   }
   rejected.sort((a, b) => a.line - b.line);
-  return { people, consents, rejected };
+  if (suppressed > 0) await recordSuppressed(parts, operator, suppressed);
+  return { people, consents, suppressed, rejected };
+}
+
+async function isSuppressed(parts: OperationParts, reference: string): Promise<boolean> {
+  const at = reference.indexOf(':');
+  if (at < 0) return false;
+  return parts.read(async (reader) =>
+    (await suppressedIn(reader, parts)).person(reference.slice(0, at), reference.slice(at + 1)),
+  );
+}
+
+/** They concern nobody who is still here: one entry says how many. */
+async function recordSuppressed(parts: OperationParts, operator: string, suppressed: number): Promise<void> {
+  const request = staffRequest({ kind: 'operator', id: operator }, 'import-consents');
+  await parts.gate.run(request, async () => ({
+    value: undefined,
+    counts: { suppressed },
+    kind: 'imported',
+    keyClass: 'evidence',
+  }));
 }
 
 /** Returns the records that were left out: the person turned that switch after they were collected. */

@@ -6,6 +6,7 @@ import { eq, lt, sql } from 'drizzle-orm';
 import { EngineError, type RejectedRow, type RowBatch } from '../../engine/index.ts';
 import { GatewayError } from '../errors.ts';
 import { bound, query, type Tx } from '../store/store.ts';
+import { suppressedIn } from '../rights/suppression.ts';
 import {
   attribute,
   event,
@@ -43,6 +44,8 @@ export interface ImportReport {
   /** Rows already there, not loaded twice. */
   readonly repeated: number;
   readonly rejected: Readonly<Record<string, number>>;
+  /** Rows of people who were erased: passed over and kept nowhere. */
+  readonly suppressed: number;
   readonly entries: number;
 }
 
@@ -61,14 +64,14 @@ export async function importData(parts: OperationParts, order: ImportOrder): Pro
   await checkWhole(order);
 
   const sourceId = `${order.source}-${newId(parts.system.random).slice(0, 8)}`;
-  const report = { people: 0, items: 0, events: 0, attributes: 0, repeated: 0, entries: 0 };
+  const report = { people: 0, items: 0, events: 0, attributes: 0, repeated: 0, suppressed: 0, entries: 0 };
   const rejected: Record<string, number> = {};
   let rows = 0;
   for await (const batch of opened(order)) {
     const page = await loadPage(parts, order, sourceId, batch);
-    for (const key of ['people', 'items', 'events', 'attributes', 'repeated'] as const)
+    for (const key of ['people', 'items', 'events', 'attributes', 'repeated', 'suppressed'] as const)
       report[key] += page[key];
-    for (const { code } of batch.rejected) rejected[code] = (rejected[code] ?? 0) + 1;
+    for (const { code } of page.rejected) rejected[code] = (rejected[code] ?? 0) + 1;
     report.entries += 1;
     rows += batch.items.length + batch.events.length + batch.attributes.length + batch.rejected.length;
     order.progress?.(rows);
@@ -158,7 +161,7 @@ const insertEvent = query((db) =>
     .returning({ id: event.id }),
 );
 
-async function loadPage(parts: OperationParts, order: ImportOrder, sourceId: string, batch: RowBatch) {
+async function loadPage(parts: OperationParts, order: ImportOrder, sourceId: string, whole: RowBatch) {
   const nowMs = parts.system.clock.nowMs();
   const request = staffRequest({ kind: 'operator', id: order.operator }, 'import-data', {
     source: sourceId,
@@ -176,6 +179,7 @@ async function loadPage(parts: OperationParts, order: ImportOrder, sourceId: str
         rejected: 0,
       })
       .onConflictDoNothing();
+    const { batch, suppressed } = await withoutSuppressed(parts, tx, order.source, whole);
     const people = await ensurePeople(parts, tx, order.source, batch, nowMs);
     for (const row of batch.items) {
       const values = { title: row.title, attributes: JSON.stringify(row.attributes), source: sourceId };
@@ -207,6 +211,7 @@ async function loadPage(parts: OperationParts, order: ImportOrder, sourceId: str
       events,
       attributes: batch.attributes.length,
       repeated: batch.events.length - events,
+      suppressed,
     };
     await tx.db
       .update(source)
@@ -216,7 +221,7 @@ async function loadPage(parts: OperationParts, order: ImportOrder, sourceId: str
       })
       .where(eq(source.id, sourceId));
     return {
-      value: counts,
+      value: { ...counts, rejected: batch.rejected },
       counts: { ...counts, rejected: batch.rejected.length },
       kind: 'imported',
       keyClass: 'evidence',
@@ -227,6 +232,35 @@ async function loadPage(parts: OperationParts, order: ImportOrder, sourceId: str
     };
   });
   return value;
+}
+
+/** A batch without the rows of erased people; those are counted, and otherwise leave no trace. */
+async function withoutSuppressed(
+  parts: OperationParts,
+  tx: Tx,
+  sourceName: string,
+  batch: RowBatch,
+): Promise<{ batch: RowBatch; suppressed: number }> {
+  const list = await suppressedIn(tx, parts);
+  const known = new Map<string, boolean>();
+  const isSuppressed = async (key: string): Promise<boolean> => {
+    const found = known.get(key) ?? (await list.person(sourceName, key));
+    known.set(key, found);
+    return found;
+  };
+  const events: (typeof batch.events)[number][] = [];
+  for (const row of batch.events) if (!(await isSuppressed(row.person))) events.push(row);
+  const attributes: (typeof batch.attributes)[number][] = [];
+  for (const row of batch.attributes) if (!(await isSuppressed(row.person))) attributes.push(row);
+  const rejected: RejectedRow[] = [];
+  for (const row of batch.rejected) {
+    // A row that could not be read may still name them.
+    const named = row.person === undefined ? false : await isSuppressed(row.person);
+    if (!named && !(await list.text(sourceName, row.raw))) rejected.push(row);
+  }
+  const before = batch.events.length + batch.attributes.length + batch.rejected.length;
+  const after = events.length + attributes.length + rejected.length;
+  return { batch: { ...batch, events, attributes, rejected }, suppressed: before - after };
 }
 
 /** Ids of everyone a batch names, made with their keys where they are new. */

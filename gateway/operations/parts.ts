@@ -16,4 +16,6 @@ export interface OperationParts {
   readonly config: Config;
   /** Secret that chooses which groups of one person count in a private query. */
   readonly boundingKey: Uint8Array;
+  /** Rewrites the database's files if something was deleted since they were last rewritten; see `rights/clean.ts`. */
+  readonly clean: () => Promise<void>;
 }

@@ -54,6 +54,7 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
   const batchSize = options.batchSize ?? 32;
   const queueLimit = options.queueLimit ?? 10_000;
   const queue: Waiting[] = [];
+  const cleaners: Pick<Waiting, 'resolve' | 'reject'>[] = [];
   const counted = { batches: 0, works: 0, largestBatch: 0 };
   let running = false;
   let closed = false;
@@ -61,9 +62,21 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
   let fatal: { readonly cause: unknown } | undefined;
   let syncing: Promise<void> = Promise.resolve();
 
+  function run(): void {
+    if (running) return;
+    running = true;
+    // Everything that arrives in this turn of the event loop joins the batch.
+    setImmediate(() => void runBatches());
+  }
+
   async function runBatches(): Promise<void> {
-    while (queue.length > 0) {
+    while (queue.length > 0 || cleaners.length > 0) {
+      if (cleaners.length > 0) {
+        await syncing;
+        cleanFiles(cleaners.splice(0));
+      }
       const batch = queue.splice(0, batchSize);
+      if (batch.length === 0) continue;
       const outcomes = await executeBatch(batch);
       if (outcomes === undefined) continue;
       // One batch executes while the one before it syncs, never more: `release` waits for its predecessor.
@@ -104,6 +117,32 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
     return outcomes;
   }
 
+  /** `secure_delete` zeroes rows, but pages that were balanced keep old bytes in their gaps: only a rewrite is sure. */
+  function cleanFiles(asked: Pick<Waiting, 'resolve' | 'reject'>[]): void {
+    try {
+      if (fatal !== undefined) throw fatal.cause;
+      raw.exec('VACUUM');
+      const [state] = raw.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[];
+      if (state?.busy !== 0)
+        throw new GatewayError(
+          'store_unavailable',
+          'another connection keeps the old pages from being cleaned',
+        );
+      for (const { resolve } of asked) resolve(undefined);
+    } catch (cause) {
+      const { code } = cause as { code?: string };
+      // The checkpoint syncs: after a failure nobody knows what the kernel dropped, as with a failed fdatasync.
+      if (code?.startsWith('SQLITE_IOERR') === true && fatal === undefined) {
+        closed = true;
+        fatal = { cause };
+        options.onFatal(cause);
+      }
+      const error =
+        cause instanceof GatewayError ? cause : new GatewayError('store_unavailable', undefined, { cause });
+      for (const { reject } of asked) reject(error);
+    }
+  }
+
   async function release(batch: Waiting[], outcomes: Outcome[]): Promise<void> {
     try {
       if (fatal !== undefined) throw fatal.cause;
@@ -133,10 +172,14 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
         return Promise.reject(new GatewayError('store_unavailable', 'too many writes wait'));
       return new Promise<Result>((resolve, reject) => {
         queue.push({ work, resolve: resolve as (value: unknown) => void, reject });
-        if (running) return;
-        running = true;
-        // Everything that arrives in this turn of the event loop joins the batch.
-        setImmediate(() => void runBatches());
+        run();
+      });
+    },
+    clean(): Promise<void> {
+      if (closed) return Promise.reject(new GatewayError('store_unavailable', 'the store is closed'));
+      return new Promise<void>((resolve, reject) => {
+        cleaners.push({ resolve: resolve as (value: unknown) => void, reject });
+        run();
       });
     },
     read: (work) => work(reader),

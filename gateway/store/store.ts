@@ -60,6 +60,13 @@ export interface Store {
   write<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>;
   /** Reads committed rows on a separate connection; may see rows that are not durable yet. */
   read<Result>(work: (reader: Reader) => Promise<Result>): Promise<Result>;
+  /**
+   * Makes sure that no byte of what was deleted is left in the database's files: rewrites them between two batches.
+   * Several callers that wait share one cleaning.
+   *
+   * @throws GatewayError `store_unavailable` when another connection is in the way or the disk is full; ask again
+   */
+  clean(): Promise<void>;
   figures(): StoreFigures;
   close(): Promise<void>;
 }

@@ -237,6 +237,7 @@ describe('importing consents', () => {
     ).toEqual({
       people: 2,
       consents: 3,
+      suppressed: 0,
       rejected: [],
     });
     expect(await switchesOf('ada')).toHaveLength(2);
@@ -269,6 +270,7 @@ describe('importing consents', () => {
     expect(report).toEqual({
       people: 1,
       consents: 1,
+      suppressed: 0,
       rejected: [
         { line: 3, code: 'unknown_category' },
         { line: 4, code: 'unknown_purpose' },
@@ -315,6 +317,7 @@ describe('importing consents', () => {
     expect(await load([line('ada'), line('ada', { purpose: 'pricing' }), line('ben')])).toEqual({
       people: 1,
       consents: 1,
+      suppressed: 0,
       rejected: [
         { line: 2, code: 'newer_choice' },
         { line: 4, code: 'newer_choice' },
@@ -340,6 +343,7 @@ describe('importing consents', () => {
     expect(report).toEqual({
       people: 1,
       consents: 1,
+      suppressed: 0,
       rejected: [
         { line: 3, code: 'invalid_json' },
         { line: 4, code: 'invalid_json' },

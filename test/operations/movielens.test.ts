@@ -98,6 +98,7 @@ describeWithShared('data', 'MovieLens-100K through the public import', (data) =>
     expect(await importConsents(core.operations, 'op', consentFile(), 'csv')).toEqual({
       people: 600,
       consents: 1200,
+      suppressed: 0,
       rejected: [],
     });
     const trained = await trainRecommender(core.operations, system);

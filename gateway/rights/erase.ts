@@ -1,0 +1,385 @@
+// Erasing a person. What is asked for is done in the transaction that records it: access ends, rows go, the data key is
+// destroyed. Then the files are rewritten, and only then "completed" is recorded. A crash anywhere in between is made up
+// for at the next start or round: the state in the erasure's row says what is still to do.
+//
+//   (asked) → deleted → completed → closed           nothing is kept but the evidence
+//   (asked) → held    → deleted → completed → closed a legal hold keeps a part until it ends
+import { and, count, eq, gt, inArray, isNull, sql, type SQL } from 'drizzle-orm';
+import type { AnySQLiteTable } from 'drizzle-orm/sqlite-core';
+import { membershipChange, populationsOf } from '../consent/populations.ts';
+import { loadPerson, turnSwitch } from '../consent/switches.ts';
+import { categoryNames, type Category } from '../consent/vocabulary.ts';
+import { GatewayError } from '../errors.ts';
+import type { Done, GateRequest, Released } from '../gate.ts';
+import { deletePersonRecords } from '../oauth/adapter.ts';
+import { revokeGrants } from '../oauth/partners.ts';
+import { hashSecret, staffRequest } from '../operations/accounts.ts';
+import type { OperationParts } from '../operations/parts.ts';
+import type { Reader, Tx } from '../store/store.ts';
+import {
+  account,
+  attribute,
+  budgetPerson,
+  entry,
+  erasure,
+  event,
+  invitation,
+  model,
+  oauthGrant,
+  oauthRecord,
+  person as personTable,
+  quarantine,
+  runMember,
+  session,
+  switchRow,
+} from '../store/tables.ts';
+import { newId } from '../system.ts';
+import { noteCleaningDue } from './clean.ts';
+import { keptByHolds, type Kept } from './holds.ts';
+import { suppress, wordsOf } from './suppression.ts';
+
+/** Rows deleted, by what they were. */
+export type ErasureCounts = Readonly<Record<string, number>>;
+
+export interface Erased {
+  readonly erasure: string;
+  /** Fetches the receipt later, without an account; shown once, only its hash is kept. */
+  readonly code: string;
+  /** Until when proof of consent and of this erasure stays readable. */
+  readonly evidenceUntilMs: number;
+}
+
+/** Who asks: the person themself, or the operator for a request that came by letter or telephone. */
+export type ErasureAsker =
+  | { readonly kind: 'person'; readonly person: string }
+  | { readonly kind: 'operator'; readonly id: string; readonly reference: string };
+
+const dayMs = 86_400_000;
+const quarantinePage = 500;
+
+/**
+ * Erases a person as far as it can be done at once; `resumeErasures` does the rest. From the moment this resolves nothing is
+ * decided for them any more, and their rows and their data key are gone, save for what a legal hold keeps.
+ * @throws GatewayError `not_found`; `conflict` when they are erased already
+ */
+export async function erasePerson(parts: OperationParts, asker: ErasureAsker): Promise<Released<Erased>> {
+  const nowMs = parts.system.clock.nowMs();
+  const id = newId(parts.system.random);
+  const code = Buffer.from(parts.system.random.bytes(20)).toString('base64url');
+  const evidenceUntilMs = nowMs + parts.config.evidenceDays * dayMs;
+  const looked = await parts.read(async (reader) => {
+    const { reference } = await findPerson(reader, asker);
+    return strayRows(parts, reader, reference, 0);
+  });
+  return parts.gate.run(
+    async (tx) => eraseRequest(asker, (await findPerson(tx, asker)).id, id, evidenceUntilMs),
+    async (permit, tx) => {
+      const person = permit.terms.person ?? '';
+      const { reference } = await findPerson(tx, asker);
+      if (reference !== null) await suppress(tx, parts, reference, nowMs);
+      const stray = [...looked.rows, ...(await strayRows(parts, tx, reference, looked.upTo)).rows];
+      const kept = await keptByHolds(tx, person, nowMs);
+      const populations = await populationsOf(tx, person, nowMs);
+      const counts = {
+        ...(await endAccess(tx, person, nowMs)),
+        quarantine: await deleteQuarantine(tx, person, stray),
+        ...(await deleteData(parts, tx, person, kept)),
+      };
+      await tx.db
+        .update(personTable)
+        .set({ status: 'erased', gpcSinceMs: null })
+        .where(eq(personTable.id, person));
+      await noteCleaningDue(tx, parts.system.random);
+      return {
+        value: { erasure: id, code, evidenceUntilMs },
+        kind: 'erasure-requested',
+        keyClass: 'evidence',
+        about: membershipChange(populations, new Set()),
+        recorded: async (receipt) => {
+          await tx.db.insert(erasure).values({
+            id,
+            person,
+            state: kept.any ? 'held' : 'deleted',
+            requestedMs: nowMs,
+            requestedEntry: receipt.number,
+            evidenceUntilMs,
+            counts: JSON.stringify(counts),
+            receiptHash: hashSecret(code),
+          });
+        },
+      };
+    },
+  );
+}
+
+/**
+ * Does what is left to do for erasures: deletes what no hold keeps any more, cleans the files, records completions. Called
+ * after an erasure, at start and in every retention round; calling it too often changes nothing.
+ * @returns how many were completed
+ * @throws GatewayError `store_unavailable` when the files cannot be cleaned now; the erasures wait
+ */
+export async function resumeErasures(parts: OperationParts): Promise<number> {
+  for (const { id, person } of await erasuresWhere(parts, eq(erasure.state, 'held'))) {
+    await releaseHeld(parts, id, person);
+  }
+  await parts.clean();
+  // A held erasure is recorded as well: for the person everything was done that may be done.
+  const done = await erasuresWhere(
+    parts,
+    sql`(${erasure.state} = 'deleted' OR (${erasure.state} = 'held' AND ${erasure.completedEntry} IS NULL))`,
+  );
+  for (const { id, person } of done) await complete(parts, id, person);
+  return done.length;
+}
+
+async function complete(parts: OperationParts, id: string, person: string): Promise<void> {
+  const nowMs = parts.system.clock.nowMs();
+  const request = systemRequest('complete-erasure', { erasure: id });
+  await parts.gate.run(request, async (_permit, tx): Promise<Done<void>> => {
+    const [row] = await tx.db.select().from(erasure).where(eq(erasure.id, id));
+    // Somebody else was faster: a second gateway or a command beside it.
+    if (row === undefined || !(row.state === 'deleted' || row.completedEntry === null))
+      throw new GatewayError('conflict', 'this erasure was completed meanwhile');
+    return {
+      value: undefined,
+      kind: 'erasure-completed',
+      keyClass: 'evidence',
+      counts: JSON.parse(row.counts) as ErasureCounts,
+      about: {
+        evidence_until: new Date(row.evidenceUntilMs).toISOString(),
+        // The same words whether a hold keeps something or not: a hold the person may not know of must not show here.
+        keys: 'destroyed, save for what the law requires to be kept',
+      },
+      touched: { people: [person], population: null },
+      startedEntry: row.requestedEntry,
+      recorded: async (receipt) => {
+        const first = row.completedEntry === null;
+        await tx.db
+          .update(erasure)
+          .set({
+            state: row.state === 'deleted' ? 'completed' : 'held',
+            // The receipt speaks of the first completion for ever.
+            ...(first ? { completedMs: nowMs, completedEntry: receipt.number } : {}),
+          })
+          .where(eq(erasure.id, id));
+      },
+    };
+  });
+}
+
+/** Deletes what no hold in force keeps any more. No entry where nothing changes. */
+async function releaseHeld(parts: OperationParts, id: string, person: string): Promise<void> {
+  const nowMs = parts.system.clock.nowMs();
+  const isChanged = await parts.read(async (reader) => {
+    const kept = await keptByHolds(reader, person, nowMs);
+    return !kept.any || (await isMoreThanKept(reader, person, kept));
+  });
+  if (!isChanged) return;
+  const request = systemRequest('complete-erasure', { erasure: id, step: 'hold ended' });
+  await parts.gate.run(request, async (_permit, tx): Promise<Done<void>> => {
+    const kept = await keptByHolds(tx, person, nowMs);
+    const counts = await deleteData(parts, tx, person, kept);
+    if (!kept.any)
+      await tx.db
+        .update(erasure)
+        .set({ state: 'deleted' })
+        .where(and(eq(erasure.id, id), eq(erasure.state, 'held')));
+    await noteCleaningDue(tx, parts.system.random);
+    return { value: undefined, kind: 'configured', keyClass: 'evidence', counts };
+  });
+}
+
+async function isMoreThanKept(reader: Reader, person: string, kept: Kept): Promise<boolean> {
+  const others = otherThan(kept);
+  const [rows] = await reader.db
+    .select({ id: event.id })
+    .from(event)
+    .where(and(eq(event.person, person), inArray(event.category, others)))
+    .limit(1);
+  const [attributes] = await reader.db
+    .select({ name: attribute.name })
+    .from(attribute)
+    .where(and(eq(attribute.person, person), inArray(attribute.category, others)))
+    .limit(1);
+  const [payloads] = kept.payloads
+    ? []
+    : await reader.db.select({ number: entry.number }).from(entry).where(usesOf(person)).limit(1);
+  return rows !== undefined || attributes !== undefined || payloads !== undefined;
+}
+
+/** Rows, payloads and the data key, as far as no hold keeps them. */
+async function deleteData(
+  parts: OperationParts,
+  tx: Tx,
+  person: string,
+  kept: Kept,
+): Promise<Record<string, number>> {
+  const others = otherThan(kept);
+  const counts: Record<string, number> = {
+    events: await deleteRows(tx, event, and(eq(event.person, person), inArray(event.category, others))),
+    attributes: await deleteRows(
+      tx,
+      attribute,
+      and(eq(attribute.person, person), inArray(attribute.category, others)),
+    ),
+  };
+  if (!kept.payloads) {
+    counts['payloads'] = await tally(tx, entry, usesOf(person));
+    // To whom data went is told by the payload too: it goes with it. The leaf stays as it is.
+    await tx.db.update(entry).set({ nonce: null, payload: null, recipient: null }).where(usesOf(person));
+    await parts.keyring.destroy(tx, `person:${person}`, ['data']);
+  }
+  // While something is kept it must be known whose it is.
+  if (!kept.any) await tx.db.update(personTable).set({ reference: null }).where(eq(personTable.id, person));
+  return counts;
+}
+
+function otherThan(kept: Kept): Category[] {
+  return categoryNames.filter((category) => !kept.categories.has(category));
+}
+
+/** Entries about uses of this person's data whose payload is still there. */
+function usesOf(person: string): SQL | undefined {
+  return and(
+    eq(entry.holder, `person:${person}`),
+    eq(entry.keyClass, 'data'),
+    sql`${entry.payload} IS NOT NULL`,
+  );
+}
+
+/** Everything through which data could still be asked for or used: sign-ins, grants, tokens, consents, models, memberships. */
+async function endAccess(tx: Tx, person: string, nowMs: number): Promise<Record<string, number>> {
+  const switches = (await loadPerson(tx, person))?.switches ?? [];
+  for (const { category, purpose, recipient } of switches) {
+    // As events, so that work that is running sees them leave and the history of the switches stays whole.
+    await turnSwitch(
+      tx,
+      {
+        person,
+        category,
+        purpose,
+        recipient,
+        action: 'unset',
+        method: 'erasure',
+        noticeHash: null,
+        validUntilMs: null,
+        extent: {},
+        collectedMs: nowMs,
+      },
+      nowMs,
+    );
+  }
+  await deleteRows(tx, switchRow, eq(switchRow.person, person));
+  const records = await tally(tx, oauthRecord, eq(oauthRecord.account, person));
+  await revokeGrants(tx, person, undefined, nowMs);
+  await deletePersonRecords(tx, person);
+  const runs = tx.db.select({ run: runMember.run }).from(runMember).where(eq(runMember.person, person));
+  return {
+    switches: switches.length,
+    sessions: await deleteRows(tx, session, and(eq(session.kind, 'person'), eq(session.subject, person))),
+    accounts: await deleteRows(tx, account, eq(account.person, person)),
+    invitations: await deleteRows(tx, invitation, eq(invitation.person, person)),
+    tokens: records,
+    grants: await deleteRows(tx, oauthGrant, eq(oauthGrant.person, person)),
+    budgets: await deleteRows(tx, budgetPerson, eq(budgetPerson.person, person)),
+    // A model that learned from this person cannot unlearn them: it goes, and a new training makes another.
+    models: await deleteRows(tx, model, inArray(model.run, runs)),
+    memberships: await deleteRows(tx, runMember, eq(runMember.person, person)),
+  };
+}
+
+async function deleteQuarantine(tx: Tx, person: string, stray: readonly number[]): Promise<number> {
+  let gone = await deleteRows(tx, quarantine, eq(quarantine.person, person));
+  for (let at = 0; at < stray.length; at += quarantinePage)
+    gone += await deleteRows(tx, quarantine, inArray(quarantine.id, stray.slice(at, at + quarantinePage)));
+  return gone;
+}
+
+/**
+ * Rejected rows that came before the person was known name nobody in the table; their text may. One that merely looks as
+ * if it did is deleted with them: it was rejected anyway.
+ */
+async function strayRows(
+  parts: OperationParts,
+  reader: Reader,
+  reference: string | null,
+  after: number,
+): Promise<{ rows: number[]; upTo: number }> {
+  const key = reference?.slice(reference.indexOf(':') + 1) ?? '';
+  const found: number[] = [];
+  let upTo = after;
+  if (key === '') return { rows: found, upTo };
+  for (;;) {
+    const page = await reader.db
+      .select({ id: quarantine.id, nonce: quarantine.nonce, raw: quarantine.raw })
+      .from(quarantine)
+      .where(and(gt(quarantine.id, upTo), isNull(quarantine.person)))
+      .orderBy(quarantine.id)
+      .limit(quarantinePage);
+    const last = page.at(-1);
+    if (last === undefined) return { rows: found, upTo };
+    const { data } = await parts.keyring.open(reader, 'quarantine');
+    for (const { id, nonce, raw } of page) {
+      const text = data === undefined ? '' : Buffer.from(data.open(nonce, raw)).toString('utf8');
+      const isLong = key.length >= 4 && text.includes(key);
+      if (isLong || wordsOf(text).includes(key)) found.push(id);
+    }
+    upTo = last.id;
+  }
+}
+
+async function findPerson(
+  reader: Reader,
+  asker: ErasureAsker,
+): Promise<{ id: string; reference: string | null }> {
+  const [row] = await reader.db
+    .select({ id: personTable.id, reference: personTable.reference, status: personTable.status })
+    .from(personTable)
+    .where(
+      asker.kind === 'person' ? eq(personTable.id, asker.person) : eq(personTable.reference, asker.reference),
+    );
+  if (row === undefined) throw new GatewayError('not_found', 'there is no such person');
+  if (row.status === 'erased') throw new GatewayError('conflict', 'this person was erased already');
+  return row;
+}
+
+function eraseRequest(asker: ErasureAsker, person: string, id: string, evidenceUntilMs: number): GateRequest {
+  return {
+    caller: asker.kind === 'person' ? { kind: 'person', id: person } : { kind: 'operator', id: asker.id },
+    operation: 'erase-person',
+    purpose: 'service',
+    categories: categoryNames,
+    recipients: [asker.kind === 'person' ? 'self' : 'operator'],
+    person,
+    grant: null,
+    about: { erasure: id, evidence_until: new Date(evidenceUntilMs).toISOString() },
+  };
+}
+
+function systemRequest(operation: 'complete-erasure', about: Record<string, unknown>): GateRequest {
+  return staffRequest({ kind: 'system', id: 'erasure' }, operation, about);
+}
+
+function erasuresWhere(
+  parts: OperationParts,
+  where: SQL | undefined,
+): Promise<{ id: string; person: string }[]> {
+  return parts.read((reader) =>
+    reader.db
+      .select({ id: erasure.id, person: erasure.person })
+      .from(erasure)
+      .where(where)
+      .orderBy(erasure.requestedMs),
+  );
+}
+
+async function tally(reader: Reader, table: AnySQLiteTable, where: SQL | undefined): Promise<number> {
+  const [row] = await reader.db.select({ times: count() }).from(table).where(where);
+  return row?.times ?? 0;
+}
+
+async function deleteRows(tx: Tx, table: AnySQLiteTable, where: SQL | undefined): Promise<number> {
+  const times = await tally(tx, table, where);
+  if (times > 0) await tx.db.delete(table).where(where);
+  return times;
+}

@@ -1,0 +1,181 @@
+// Receipts for a person to keep: signed statements about entries (FORMAT.md section 11).
+import { createHash } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import { asc, inArray, eq } from 'drizzle-orm';
+import { toBase64 } from '../audit/bytes.ts';
+import { findEntry, kindName, openPayload } from '../audit/payload.ts';
+import type { Signer } from '../audit/publish.ts';
+import { GatewayError } from '../errors.ts';
+import type { Released } from '../gate.ts';
+import { hashSecret, ownRequest, staffRequest } from '../operations/accounts.ts';
+import type { OperationParts } from '../operations/parts.ts';
+import type { Reader } from '../store/store.ts';
+import { entry, erasure } from '../store/tables.ts';
+import { toldHolds } from './holds.ts';
+
+export const receiptFormat = 'assent-receipt/v1';
+
+export interface ReceiptParts {
+  readonly operations: OperationParts;
+  readonly sealSigner: Signer;
+}
+
+export interface FetchedErasure {
+  readonly requestedMs: number;
+  readonly evidenceUntilMs: number;
+  /** When everything that may be deleted was deleted and the files were cleaned; null: that is still going on. */
+  readonly completedMs: number | null;
+  /** The sealed file; null until completed. */
+  readonly receipt: string | null;
+}
+
+/**
+ * What became of an erasure, for whoever has its code. The file is the same each time.
+ * @throws GatewayError `not_found` for a wrong code, and once the evidence is destroyed
+ */
+export async function fetchErasure(parts: ReceiptParts, code: string): Promise<Released<FetchedErasure>> {
+  const { operations } = parts;
+  const receiptHash = hashSecret(code.trim());
+  const [known] = await operations.read((reader) =>
+    reader.db.select().from(erasure).where(eq(erasure.receiptHash, receiptHash)),
+  );
+  if (known === undefined) throw new GatewayError('not_found', 'no erasure has this code');
+  const request = {
+    ...staffRequest({ kind: 'system', id: 'erasure' }, 'fetch-receipt', { erasure: known.id }),
+    recipients: ['self'] as const,
+  };
+  return operations.gate.run(request, async (_permit, tx) => {
+    const [row] = await tx.db.select().from(erasure).where(eq(erasure.receiptHash, receiptHash));
+    if (row === undefined) throw new GatewayError('not_found', 'no erasure has this code');
+    return {
+      value: {
+        requestedMs: row.requestedMs,
+        evidenceUntilMs: row.evidenceUntilMs,
+        completedMs: row.completedMs,
+        receipt: await erasureReceipt(parts, tx, row),
+      },
+      keyClass: 'evidence',
+      touched: { people: [row.person], population: null },
+    };
+  });
+}
+
+async function erasureReceipt(
+  parts: ReceiptParts,
+  reader: Reader,
+  row: typeof erasure.$inferSelect,
+): Promise<string | null> {
+  if (row.completedEntry === null || row.completedMs === null) return null;
+  const told = await toldHolds(reader, row.person, row.completedMs);
+  const until = iso(row.evidenceUntilMs);
+  return seal(parts, reader, {
+    kind: 'erasure',
+    person: row.person,
+    entries: [row.requestedEntry, row.completedEntry],
+    atMs: row.completedMs,
+    statement: {
+      asked_at: iso(row.requestedMs),
+      completed_at: iso(row.completedMs),
+      deleted: JSON.parse(row.counts) as Record<string, number>,
+      evidence_until: until,
+      // The sentence about duties stands in every receipt: its presence tells nothing.
+      text: {
+        en: [
+          'Your records were deleted and the key to what the log says about uses of your data was destroyed, and the files were rewritten so that no deleted byte is left in them.',
+          'Records that a law or an order requires to be kept are kept apart, are used for nothing else, and are deleted when the duty ends.',
+          `Proof of what you allowed and withdrew, of decisions about requests, and of this erasure stays readable until ${until}; then its keys are destroyed too.`,
+          'The entries named here stay in the log. Without the keys nobody can read them or tell that they are about you.',
+          'Backups made earlier are outside of this receipt.',
+        ],
+        zh: zhText(until),
+      },
+      holds: told.map((hold) => ({
+        keeps: [...hold.categories],
+        keeps_payloads: hold.payloads,
+        reason: hold.reason,
+        until: iso(hold.expiresMs),
+      })),
+    },
+  });
+}
+
+/**
+ * A receipt for an entry in which this person turned switches or let a partner in.
+ * @throws GatewayError `not_found` when there is no such entry of theirs
+ */
+export async function consentReceipt(
+  parts: ReceiptParts,
+  person: string,
+  number: number,
+): Promise<Released<string>> {
+  const { operations } = parts;
+  const request = ownRequest(person, 'export-proof', { about: { entry: number, what: 'receipt' } });
+  return operations.gate.run(request, async (_permit, tx) => {
+    const row = await findEntry(tx, number);
+    const disclosure =
+      row?.holder === `person:${person}` && kindName(row.kind) === 'consent'
+        ? await openPayload(operations.keyring, tx, row)
+        : undefined;
+    if (row === undefined || disclosure === undefined)
+      throw new GatewayError('not_found', 'there is no such choice of yours');
+    const receipt = await seal(parts, tx, {
+      kind: 'consent',
+      person,
+      entries: [number],
+      atMs: row.atMs,
+      statement: { ...disclosure.payload, person: null },
+    });
+    return { value: receipt, keyClass: 'evidence' };
+  });
+}
+
+interface Statement {
+  readonly kind: 'consent' | 'erasure';
+  readonly person: string;
+  readonly entries: readonly number[];
+  readonly atMs: number;
+  readonly statement: Readonly<Record<string, unknown>>;
+}
+
+async function seal(parts: ReceiptParts, reader: Reader, given: Statement): Promise<string> {
+  const { operations, sealSigner } = parts;
+  const { tag } = await operations.keyring.open(reader, `person:${given.person}`);
+  if (tag === undefined) throw new GatewayError('not_found', 'the tag is destroyed');
+  const rows = await reader.db
+    .select({ index: entry.number, leafHash: entry.leafHash })
+    .from(entry)
+    .where(inArray(entry.number, [...given.entries]))
+    .orderBy(asc(entry.number));
+  const unsealed = {
+    format: receiptFormat,
+    origin: operations.config.origin,
+    kind: given.kind,
+    tag: toBase64(tag),
+    entries: rows.map(({ index, leafHash }) => ({ index, leafHash: toBase64(leafHash) })),
+    at: iso(given.atMs),
+    statement: given.statement,
+  };
+  const digest = createHash('sha256').update(canonical(unsealed)).digest();
+  const message = Buffer.concat([Buffer.from(`${receiptFormat}\n`), digest]);
+  return `${canonical({ ...unsealed, seal: toBase64(sealSigner.sign(message)) })}\n`;
+}
+
+function canonical(value: object): string {
+  const text = canonicalize(value);
+  if (text === undefined) throw new GatewayError('internal', 'a receipt without canonical form');
+  return text;
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function zhText(until: string): string[] {
+  return [
+    '您的记录已删除，用于读取日志中个人信息使用情况的密钥已销毁，数据文件已重写，不留任何已删除的内容。',
+    '法律法规或者有关机关要求保留的记录单独存放，不作其他用途，保留义务终止后即行删除。',
+    `您作出和撤回同意的证据、对请求所作决定的证据以及本次删除的证据，保留至 ${until}，届时相应密钥一并销毁。`,
+    '本回执所列条目仍在日志中，但没有密钥，任何人都无法读取，也无法得知其与您有关。',
+    '此前制作的备份不在本回执范围内。',
+  ];
+}
