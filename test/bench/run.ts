@@ -5,6 +5,8 @@ import { versions } from 'node:process';
 const benches = {
   gate: () => import('./gate.ts'),
   log: () => import('./log.ts'),
+  merkle: () => import('./merkle.ts'),
+  person: () => import('./person.ts'),
 } as const;
 
 const [name = '', ...options] = process.argv.slice(2);
