@@ -13,7 +13,7 @@ import {
   type ShownEntry,
   type Trust,
 } from './bundle.ts';
-import { fromBase64, toBase64, toHex, toUtf8 } from './bytes.ts';
+import { fromBase64, toHex, toUtf8 } from './bytes.ts';
 import { fail, startChecks, type Check, type Checking, type CheckName } from './checks.ts';
 import {
   decodeEntry,
@@ -297,7 +297,7 @@ function verifyWith(
   options: VerifyOptions,
 ): Verification {
   const checking = startChecks();
-  const { check, checks } = checking;
+  const { check } = checking;
   const file = check('format', 'canonical JSON of the known form', () => read(bytes));
   const trust = check('trust', 'the trust file is about this log', () => trustFor(file, trustFile));
   const context: Context = { ...checking, trust, options };
