@@ -83,7 +83,7 @@ describe("litewitness's dialogue", () => {
       witness.post(`old 1\n${oneToThree}\n${three}`),
       witness.post(`old 1\n${oneToFive}\n${five}`),
     ]);
-    expect(answers.map(({ status }) => status).sort()).toEqual([200, 409]);
+    expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 409]);
     const size = answers[0].status === 200 ? '3\n' : '5\n';
     expect(answers.find(({ status }) => status === 409)?.body).toBe(size);
   });
