@@ -1,4 +1,5 @@
 // assent: one command a task. Exit codes: 0 done, or it holds; 1 checked, and it does not hold; 2 usage or I/O.
+// `verify` has two more: 3 well made, but contradicts a head that was kept; 4 holds, but is not anchored yet.
 //
 // Each command imports what it needs and no more: a proof is checked without loading a database or a chain.
 import { readFileSync } from 'node:fs';
@@ -19,7 +20,9 @@ const usage = `assent COMMAND
   staff token NAME                                        a token for scripts, such as an analyst's queries
   partner add ID NAME --redirect URL --scope SCOPE ...    register a partner app; prints its secret once
   trust export [FILE]                                     write the trust file; keep it away from this machine
-  verify BUNDLE --trust FILE [--rpc URL] [--language zh]  check a proof without the gateway
+  verify FILE --trust FILE [--rpc URL] [--language zh]    check a bundle, evidence or a receipt without the gateway
+         [--state FILE] [--log URL|FOLDER]                compare with the heads you kept, and keep this one
+         [--earlier FILE] [--report FILE.html]            go on from an earlier bundle; a report to print
   replay URL|FOLDER --trust FILE [--token-file FILE]      read a whole log and build it again; - is standard input
          [--mirror FOLDER]                                keep what was read, to replay it offline
   bundle --person REFERENCE [--since EARLIER] FILE        everything about a person, and that nothing is missing
@@ -90,17 +93,9 @@ async function main(given: string[]): Promise<number> {
 }
 
 async function verify(rest: readonly string[], values: Values): Promise<number> {
-  const bundle = need(rest[0], 'a bundle file');
-  const trust = need(values.trust, '--trust FILE: the trust file you kept');
-  const language = values.language ?? 'en';
-  if (language !== 'en' && language !== 'zh') throw new Usage('--language is en or zh');
-  const { verifyCommand } = await import('./commands/verify.ts');
-  const result = await verifyCommand({
-    bundleText: readFileSync(bundle),
-    trustText: readFileSync(trust),
-    language,
-    ...(values.rpc === undefined ? {} : { rpcUrl: values.rpc }),
-  });
+  const { verifyFiles } = await import('./commands/verify-files.ts');
+  const { realSystem } = await import('./system.ts');
+  const result = await verifyFiles(rest, values, realSystem.clock.nowMs());
   report(values, result.json, result.lines);
   return result.exitCode;
 }

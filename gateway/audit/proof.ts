@@ -5,12 +5,22 @@ import { GatewayError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import { anchor as anchorTable } from '../store/tables.ts';
 import type { Clock } from '../system.ts';
-import { bundleText, sealBundle, trustText, type Bundle, type Trust, type TrustedChain } from './bundle.ts';
+import {
+  bundleText,
+  sealBundle,
+  trustText,
+  type Bundle,
+  type BundleAnchor,
+  type Trust,
+  type TrustedChain,
+} from './bundle.ts';
 import { toBase64 } from './bytes.ts';
 import type { Keyring } from './keys.ts';
-import type { Log } from './log.ts';
+import { populationsHolder, type Log } from './log.ts';
 import { findEntry, openPayload } from './payload.ts';
-import type { Publisher, Signer } from './publish.ts';
+import { provePerson } from './prove-person.ts';
+import type { Publisher, SignedHead, Signer } from './publish.ts';
+import type { MerkleTree } from './tree.ts';
 
 export type AnchorRow = typeof anchorTable.$inferSelect;
 
@@ -20,6 +30,8 @@ export type EvidenceLevel = 'recorded' | 'checkpointed' | 'witnessed' | 'anchore
 export interface Prover {
   /** Canonical text of the bundle of one entry. @throws GatewayError `not_found`, `conflict` before it is signed */
   bundle(number: number, disclose: boolean): Promise<string>;
+  /** Everything about one person and that nothing is missing; see `provePerson`. */
+  person(person: string, since?: number | null): Promise<string>;
   trust(): Promise<string>;
   /** Sizes up to which entries have reached each level; ask `levelOf` with it. */
   reached(): Promise<Reached>;
@@ -47,6 +59,10 @@ export interface ProverParts {
   readonly clock: Clock;
   /** What a verifier must know of the chain; null without one. */
   readonly chain: () => Promise<TrustedChain | null>;
+  /** Every population there is, sorted. */
+  readonly populations: readonly string[];
+  /** Text of the policy that verifiers ask of witnesses. */
+  readonly policy?: () => string;
 }
 
 /** The name of one chain and contract in the anchor table. */
@@ -56,6 +72,8 @@ export function epochOf(chain: Pick<TrustedChain, 'chainId' | 'genesisHash' | 'c
 
 export function createProver(parts: ProverParts): Prover {
   const { store, log, keyring, publisher, logSigner, sealSigner } = parts;
+  const origin = logSigner.name;
+  const noteOf = async (head: SignedHead): Promise<string> => head.note;
 
   async function newestAnchor(
     chain: TrustedChain | null,
@@ -73,6 +91,26 @@ export function createProver(parts: ProverParts): Prover {
     return row;
   }
 
+  /** The newest anchor, and how it belongs to the head; null while there is none. */
+  async function anchorFor(head: SignedHead, tree: MerkleTree): Promise<BundleAnchor | null> {
+    const chain = await parts.chain();
+    const anchored = await newestAnchor(chain, ['mined', 'final']);
+    if (chain === null || anchored === undefined) return null;
+    const [older, newer] = [Math.min(anchored.size, head.size), Math.max(anchored.size, head.size)];
+    return {
+      chainId: chain.chainId,
+      genesisHash: chain.genesisHash,
+      contract: chain.contract,
+      transactionHash: anchored.transactionHash,
+      blockNumber: anchored.blockNumber ?? 0,
+      seq: anchored.sequence ?? 0,
+      size: anchored.size,
+      root: toBase64(anchored.root),
+      checkpointHash: toBase64(anchored.checkpointHash),
+      consistency: tree.consistencyPath(older, newer).map(toBase64),
+    };
+  }
+
   return {
     async bundle(number, disclose) {
       const found = await store.read(async (reader) => {
@@ -87,48 +125,34 @@ export function createProver(parts: ProverParts): Prover {
       if (head === undefined || number >= head.size)
         throw new GatewayError('conflict', 'this entry is not signed yet; ask again in a second');
       const tree = await log.tree();
-      const chain = await parts.chain();
-      const anchored = await newestAnchor(chain, ['mined', 'final']);
+      const anchored = await anchorFor(head, tree);
       const unsealed: Omit<Bundle, 'seal'> = {
         format: 'assent-bundle/v1',
-        origin: logSigner.name,
+        origin,
         entry: { index: number, leaf: toBase64(found.row.leaf) },
         disclosure:
           found.disclosure === undefined
             ? null
             : { opening: toBase64(found.disclosure.opening), payload: toBase64(found.disclosure.plain) },
-        checkpoint: head.note,
+        checkpoint: await noteOf(head),
         inclusion: tree.inclusionPath(number, head.size).map(toBase64),
-        anchor:
-          chain === null || anchored === undefined || number >= anchored.size
-            ? null
-            : {
-                chainId: chain.chainId,
-                genesisHash: chain.genesisHash,
-                contract: chain.contract,
-                transactionHash: anchored.transactionHash,
-                blockNumber: anchored.blockNumber ?? 0,
-                seq: anchored.sequence ?? 0,
-                size: anchored.size,
-                root: toBase64(anchored.root),
-                checkpointHash: toBase64(anchored.checkpointHash),
-                consistency: tree
-                  .consistencyPath(Math.min(anchored.size, head.size), Math.max(anchored.size, head.size))
-                  .map(toBase64),
-              },
+        anchor: anchored === null || number >= anchored.size ? null : anchored,
       };
       return bundleText(await sealBundle(unsealed, (message) => sealSigner.sign(message)));
     },
 
+    person: (person, since = null) => provePerson({ ...parts, origin, noteOf, anchorFor }, person, since),
+
     async trust() {
+      const { tag } = await store.read((reader) => keyring.open(reader, populationsHolder));
       const trust: Trust = {
-        format: 'assent-trust/v1',
-        origin: logSigner.name,
+        format: 'assent-trust/v2',
+        origin,
         logKey: logSigner.verifierKey,
         sealKey: sealSigner.verifierKey,
         chain: await parts.chain(),
-        witnesses: [],
-        quorum: 'none',
+        policy: parts.policy?.() ?? `log ${logSigner.verifierKey}\nquorum none\n`,
+        populations: tag === undefined ? null : { key: toBase64(tag), names: parts.populations },
         exportedAt: new Date(parts.clock.nowMs()).toISOString(),
       };
       return trustText(trust);

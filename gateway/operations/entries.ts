@@ -1,5 +1,5 @@
 // The log as officers and people see it: list, open, prove. Looking is an operation too.
-import { and, count, desc, eq, gte, lt, lte, ne, type SQL } from 'drizzle-orm';
+import { and, count, desc, eq, gte, isNotNull, lt, lte, ne, or, sql, type SQL } from 'drizzle-orm';
 import { decodeEntry, entryKinds, mapHeadKind, type EntryKind } from '../audit/entry.ts';
 import { findEntry, kindName, openPayload } from '../audit/payload.ts';
 import type { Prover } from '../audit/proof.ts';
@@ -144,6 +144,57 @@ export async function proveForPerson(
   return { ...allowed, value: await prover.bundle(number, disclose) };
 }
 
+/** A person downloads everything about themself and the proof that nothing is missing. */
+export async function proveAllForPerson(
+  parts: OperationParts,
+  prover: Prover,
+  person: string,
+  since: number | null,
+): Promise<Released<string>> {
+  const request = ownRequest(person, 'export-proof', {
+    about: { all: true, ...(since === null ? {} : { since }) },
+  });
+  // The entry comes first, so that the file holds it too.
+  const allowed = await parts.gate.run(request, async () => ({ value: undefined, keyClass: 'evidence' }));
+  return { ...allowed, value: await prover.person(person, since) };
+}
+
+/** An officer makes that file for a person who asked on another way; the person sees that it was made. */
+export async function proveAllForOfficer(
+  parts: OperationParts,
+  prover: Prover,
+  officer: string,
+  person: string,
+  since: number | null,
+): Promise<Released<string>> {
+  const request = staffRequest(
+    { kind: 'officer', id: officer },
+    'export-person',
+    since === null ? {} : { since },
+  );
+  const allowed = await parts.gate.run(request, async (_permit, tx) => {
+    const [row] = await tx.db
+      .select({ id: personTable.id })
+      .from(personTable)
+      .where(eq(personTable.id, person));
+    if (row === undefined) throw new GatewayError('not_found', 'there is no such person');
+    return { value: undefined, keyClass: 'evidence', touched: { people: [person], population: null } };
+  });
+  return { ...allowed, value: await prover.person(person, since) };
+}
+
+/** The person of a reference in a source, or of an id. @throws GatewayError `not_found` */
+export async function findPerson(parts: OperationParts, named: string): Promise<string> {
+  const [row] = await parts.read((reader) =>
+    reader.db
+      .select({ id: personTable.id })
+      .from(personTable)
+      .where(or(eq(personTable.reference, named), eq(personTable.id, named))),
+  );
+  if (row === undefined) throw new GatewayError('not_found', 'there is no such person');
+  return row.id;
+}
+
 export interface LogOverview {
   readonly size: number;
   /** Counts of the last seven days. */
@@ -252,10 +303,31 @@ export function viewAnchors(parts: OperationParts, officer: string, offset: numb
     value: {
       anchors: await tx.db.select().from(anchor).orderBy(desc(anchor.id)).limit(entriesPage).offset(offset),
       total: (await tx.db.select({ times: count() }).from(anchor))[0]?.times ?? 0,
+      spent: await spentOnAnchors(tx, parts.system.clock.nowMs() - spentDays * 86_400_000),
       offset,
       pageSize: entriesPage,
     },
   }));
+}
+
+const spentDays = 30;
+
+/** What transactions in blocks cost since a time, failed ones too. In a double: close enough for a sum of thousands. */
+async function spentOnAnchors(tx: Tx, sinceMs: number) {
+  const [row] = await tx.db
+    .select({
+      anchors: count(),
+      gas: sql<number | null>`sum(${anchor.gasUsed})`,
+      wei: sql<number | null>`sum(cast(${anchor.costWei} as double precision))`,
+    })
+    .from(anchor)
+    .where(and(isNotNull(anchor.costWei), gte(anchor.changedMs, sinceMs)));
+  return {
+    days: spentDays,
+    anchors: row?.anchors ?? 0,
+    gas: Number(row?.gas ?? 0),
+    wei: BigInt(Math.round(Number(row?.wei ?? 0))),
+  };
 }
 
 function viewRequest(officer: string, view: string): GateRequest {

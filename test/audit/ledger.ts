@@ -1,7 +1,7 @@
 // A whole log in a folder: real SQLite file, keys, checkpoints, proofs. Closing and opening it again is a restart.
 import { join } from 'node:path';
 import { createKeyring } from '../../gateway/audit/keys.ts';
-import { type NewEntry, openLog } from '../../gateway/audit/log.ts';
+import { type NewEntry, openLog, populationsHolder } from '../../gateway/audit/log.ts';
 import { kindName } from '../../gateway/audit/payload.ts';
 import { type AnchorRow, createProver } from '../../gateway/audit/proof.ts';
 import { createPublisher, createSigner } from '../../gateway/audit/publish.ts';
@@ -32,6 +32,7 @@ export async function openLedger(folder: string, keyByte = 1, fileName = 'ledger
   };
   const keyring = createKeyring(new Uint8Array(32).fill(keyByte), random);
   const log = await openLog(store, keyring);
+  await store.write((tx) => keyring.openOrCreate(tx, populationsHolder));
   const seed = (label: number) => new Uint8Array(32).fill(keyByte + label);
   const logSigner = createSigner(origin, seed(100));
   const sealSigner = createSigner(`${origin}/seal`, seed(150));
@@ -50,6 +51,7 @@ export async function openLedger(folder: string, keyByte = 1, fileName = 'ledger
         logSigner,
         sealSigner,
         clock,
+        populations: ['analytics/browsing/engine:privacy', 'import'],
         chain: async () =>
           chain === undefined ? null : { ...(await chain.identity()), finality: 'local' as const },
       }),
