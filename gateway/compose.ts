@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { createKeyring, type Keyring } from './audit/keys.ts';
 import { openLog, populationsHolder, type Log } from './audit/log.ts';
 import { createProver, logIdOf, type Prover } from './audit/proof.ts';
+import { parseVerifierKey } from './audit/note.ts';
+import { readPolicyFile } from './audit/policy-file.ts';
 import { createPublisher, createSigner, type Publisher, type Signer } from './audit/publish.ts';
+import { createWitnesses, type Witnesses } from './audit/witnesses.ts';
 import { sealKeyName, type Finality, type TrustedChain } from './audit/bundle.ts';
 import type { Chain, FinalityRule } from './chain/chain.ts';
 import { loadArtifact, projectRoot } from './chain/compile.ts';
@@ -38,6 +41,8 @@ export interface Core {
   readonly sealSigner: Signer;
   readonly publisher: Publisher;
   readonly prover: Prover;
+  /** Those who cosign heads; none without a policy. */
+  readonly witnesses: Witnesses;
   readonly operations: OperationParts;
   /** Tells the prover which chain to name; null until one is open. */
   setChain(chain: TrustedChain | null): Promise<void>;
@@ -90,6 +95,12 @@ export async function openCore(given: Config, system: System, options: CoreOptio
       throw error;
     });
   }
+  const witnesses = await openWitnesses(config, store, log, logSigner, system).catch(
+    async (error: unknown) => {
+      await store.close();
+      throw error;
+    },
+  );
   const gate = createGate({ store, log, keyring, system });
   await store.write(async (tx) => {
     await ensureNotices(tx, system.clock.nowMs());
@@ -115,6 +126,7 @@ export async function openCore(given: Config, system: System, options: CoreOptio
     clock: system.clock,
     chain,
     populations: populationNames,
+    witnesses,
   });
   const operations: OperationParts = {
     gate,
@@ -138,6 +150,7 @@ export async function openCore(given: Config, system: System, options: CoreOptio
     sealSigner,
     publisher,
     prover,
+    witnesses,
     operations,
     chain,
     async setChain(next) {
@@ -152,6 +165,26 @@ export async function openCore(given: Config, system: System, options: CoreOptio
     },
     close: () => store.close(),
   };
+}
+
+async function openWitnesses(
+  config: Config,
+  store: Store,
+  log: Log,
+  logSigner: Signer,
+  { clock }: System,
+): Promise<Witnesses> {
+  const logKey = parseVerifierKey(logSigner.verifierKey);
+  return createWitnesses({
+    store,
+    log,
+    policy: readPolicyFile(config.witnessPolicyFile, logKey),
+    logKey,
+    clock,
+    fetch: (url, init) => fetch(url, init),
+    onConflict: ({ witness, detail }) =>
+      void process.stderr.write(`WITNESS CONFLICT with ${witness}: ${detail}\n`),
+  });
 }
 
 /**

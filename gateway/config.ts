@@ -32,6 +32,8 @@ export interface Config {
   readonly checkpointEveryMs: number;
   /** How long consent events, decisions and the erasure itself stay readable after an erasure, days. */
   readonly evidenceDays: number;
+  /** File of a witness policy (c2sp.org/tlog-policy); undefined: no witness is asked. */
+  readonly witnessPolicyFile: string | undefined;
   /** Whether X-Forwarded-* is believed (behind a TLS proxy). */
   readonly trustProxy: boolean;
   /** Start without the demo world. */
@@ -67,6 +69,7 @@ export const variables = {
   ASSENT_CHAIN_FINALITY: 'finalized, safe, instant, or a number of confirmations (default: finalized)',
   ASSENT_ANCHOR_EVERY_SECONDS: 'seconds between anchors (default: 60)',
   ASSENT_EVIDENCE_DAYS: 'days that proof of consent stays readable after an erasure (default: 1095)',
+  ASSENT_WITNESS_POLICY: 'file that says which witnesses cosign heads, as c2sp.org/tlog-policy (default: none)',
   ASSENT_TRUST_PROXY: '1 behind a proxy that sets X-Forwarded-*',
   ASSENT_EMPTY: '1: start without the demo world',
   ASSENT_REQUESTS_PER_MINUTE: 'requests a minute from one address (default: 600; 0: no limit)',
@@ -142,6 +145,7 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
   const anchorEverySeconds = integer('ASSENT_ANCHOR_EVERY_SECONDS', 60, 1, 86_400);
   const evidenceDays = integer('ASSENT_EVIDENCE_DAYS', 1095, 1, 36_500);
   const requestsPerMinute = integer('ASSENT_REQUESTS_PER_MINUTE', 600, 0, 10_000_000);
+  const witnessPolicy = text('ASSENT_WITNESS_POLICY');
   const trustProxy = flag('ASSENT_TRUST_PROXY');
   const empty = flag('ASSENT_EMPTY');
   const chainPort = integer('ASSENT_CHAIN_PORT', 8545, 0, 65_535);
@@ -166,6 +170,7 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
     anchorEveryMs: anchorEverySeconds * 1000,
     checkpointEveryMs: 1000,
     evidenceDays,
+    witnessPolicyFile: witnessPolicy === undefined ? undefined : resolve(expandHome(witnessPolicy)),
     trustProxy,
     empty,
     limits: Object.freeze({

@@ -95,6 +95,10 @@ function anchoringOf(core: Core): Anchoring<OpenChain> {
 
 async function serve(core: Core, anchoring: Anchoring, closing: (() => Promise<unknown>)[]): Promise<World> {
   const { config, store, publisher, gate, system, operations } = core;
+  // Before anything is written: a witness that saw more than this folder holds keeps it from going on.
+  for (const { witness, detail } of await core.witnesses.check()) {
+    say(`the witness ${witness} could not be asked what it saw: ${detail}`);
+  }
   await recordRestore(operations);
   // Before anything is closed: a demo history that was cut short goes on with its own clock.
   const world = await ensureDemoWorld(core, { say });
@@ -108,7 +112,7 @@ async function serve(core: Core, anchoring: Anchoring, closing: (() => Promise<u
 
   const oauth = oauthSurface(core);
   const recommender = createRecommender(operations);
-  const portal = createPortal(core, { recommender, oauth, isDemo: world === 'demo' });
+  const portal = createPortal(core, { recommender, oauth, isDemo: world === 'demo', anchoring });
   const app = await buildApp({
     parts: operations,
     recommender,
@@ -128,6 +132,7 @@ async function serve(core: Core, anchoring: Anchoring, closing: (() => Promise<u
   });
   const rounds = [
     every(config.checkpointEveryMs, 'checkpoint', () => publisher.publish()),
+    every(config.checkpointEveryMs, 'witnesses', () => askWitnesses(core)),
     every(
       config.anchorEveryMs,
       'anchor',
@@ -147,6 +152,7 @@ async function serve(core: Core, anchoring: Anchoring, closing: (() => Promise<u
     for (const round of rounds) await round.stop();
     await app.rejected.flush();
     await publisher.publish();
+    await askWitnesses(core);
   });
   await publisher.publish();
   if (anchoring.status().chain === 'answers') {
@@ -156,6 +162,12 @@ async function serve(core: Core, anchoring: Anchoring, closing: (() => Promise<u
   }
   await app.fastify.listen({ host: config.host, port: config.port });
   return world;
+}
+
+/** The newest head alone: it extends all others. */
+async function askWitnesses({ publisher, witnesses }: Core): Promise<void> {
+  const head = await publisher.latest();
+  if (head !== undefined) await witnesses.ask(head);
 }
 
 /** Repeats a piece of work, one at a time; a failure is said and tried again, it never stops the log. */

@@ -65,6 +65,8 @@ export interface WitnessesParts {
   readonly logKey: VerifierKey;
   readonly clock: Clock;
   readonly fetch: Fetch;
+  /** Told once the incident entry that says so is durable. */
+  readonly onConflict?: (state: WitnessState) => void;
   /** For one request. */
   readonly timeoutMs?: number;
 }
@@ -186,9 +188,9 @@ export async function createWitnesses(parts: WitnessesParts): Promise<Witnesses>
   ): Promise<void> {
     const name = `witness-conflict:${track.id}`;
     const value = String(theirSize);
-    await store.write(async (tx) => {
+    const isNews = await store.write(async (tx) => {
       const [said] = await tx.db.select().from(setting).where(eq(setting.name, name));
-      if (said?.value === value) return;
+      if (said?.value === value) return false;
       await tx.db
         .insert(setting)
         .values({ name, value })
@@ -200,8 +202,10 @@ export async function createWitnesses(parts: WitnessesParts): Promise<Witnesses>
           clock.nowMs(),
         ),
       );
+      return true;
     });
     settle(track, 'conflict', detail);
+    if (isNews) parts.onConflict?.(stateOf(track));
   }
 
   function settle(track: Track, outcome: WitnessOutcome, detail: string | null): void {
