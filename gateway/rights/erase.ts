@@ -124,69 +124,91 @@ export async function resumeErasures(parts: OperationParts): Promise<number> {
   }
   await parts.clean();
   // A held erasure is recorded as well: for the person everything was done that may be done.
-  const done = await erasuresWhere(
-    parts,
-    sql`(${erasure.state} = 'deleted' OR (${erasure.state} = 'held' AND ${erasure.completedEntry} IS NULL))`,
-  );
-  for (const { id, person } of done) await complete(parts, id, person);
-  return done.length;
+  let completed = 0;
+  for (const { id, person } of await erasuresWhere(parts, toComplete))
+    if (await complete(parts, id, person)) completed += 1;
+  return completed;
 }
 
-async function complete(parts: OperationParts, id: string, person: string): Promise<void> {
+const toComplete = sql`(${erasure.state} = 'deleted' OR (${erasure.state} = 'held' AND ${erasure.completedEntry} IS NULL))`;
+
+/** Records that an erasure was carried out; nothing when somebody else did meanwhile. */
+async function complete(parts: OperationParts, id: string, person: string): Promise<boolean> {
   const nowMs = parts.system.clock.nowMs();
-  const request = systemRequest('complete-erasure', { erasure: id });
-  await parts.gate.run(request, async (_permit, tx): Promise<Done<void>> => {
-    const [row] = await tx.db.select().from(erasure).where(eq(erasure.id, id));
-    // Somebody else was faster: a second gateway or a command beside it.
-    if (row === undefined || !(row.state === 'deleted' || row.completedEntry === null))
-      throw new GatewayError('conflict', 'this erasure was completed meanwhile');
-    return {
-      value: undefined,
-      kind: 'erasure-completed',
-      keyClass: 'evidence',
-      counts: JSON.parse(row.counts) as ErasureCounts,
-      about: {
-        evidence_until: new Date(row.evidenceUntilMs).toISOString(),
-        // The same words whether a hold keeps something or not: a hold the person may not know of must not show here.
-        keys: 'destroyed, save for what the law requires to be kept',
-      },
-      touched: { people: [person], population: null },
-      startedEntry: row.requestedEntry,
-      recorded: async (receipt) => {
-        const first = row.completedEntry === null;
-        await tx.db
-          .update(erasure)
-          .set({
-            state: row.state === 'deleted' ? 'completed' : 'held',
-            // The receipt speaks of the first completion for ever.
-            ...(first ? { completedMs: nowMs, completedEntry: receipt.number } : {}),
-          })
-          .where(eq(erasure.id, id));
-      },
-    };
-  });
+  let row: typeof erasure.$inferSelect | undefined;
+  const request = async (tx: Tx): Promise<GateRequest> => {
+    [row] = await tx.db
+      .select()
+      .from(erasure)
+      .where(and(eq(erasure.id, id), toComplete));
+    if (row === undefined) throw new GatewayError('conflict', 'this erasure was completed meanwhile');
+    return systemRequest({ erasure: id });
+  };
+  return unlessDone(
+    parts.gate.run(request, async (): Promise<Done<void>> => {
+      if (row === undefined) throw new GatewayError('internal');
+      const { state, counts, requestedEntry, completedEntry, evidenceUntilMs } = row;
+      return {
+        value: undefined,
+        kind: 'erasure-completed',
+        keyClass: 'evidence',
+        counts: JSON.parse(counts) as ErasureCounts,
+        about: {
+          evidence_until: new Date(evidenceUntilMs).toISOString(),
+          // The same words whether a hold keeps something or not: one the person may not know of must not show here.
+          keys: 'destroyed, save for what the law requires to be kept',
+        },
+        touched: { people: [person], population: null },
+        startedEntry: requestedEntry,
+        recorded: async (receipt, tx) => {
+          await tx.db
+            .update(erasure)
+            .set({
+              state: state === 'deleted' ? 'completed' : 'held',
+              // The receipt speaks of the first completion for ever.
+              ...(completedEntry === null ? { completedMs: nowMs, completedEntry: receipt.number } : {}),
+            })
+            .where(eq(erasure.id, id));
+        },
+      };
+    }),
+  );
 }
 
 /** Deletes what no hold in force keeps any more. No entry where nothing changes. */
 async function releaseHeld(parts: OperationParts, id: string, person: string): Promise<void> {
   const nowMs = parts.system.clock.nowMs();
-  const isChanged = await parts.read(async (reader) => {
+  const isDue = async (reader: Reader): Promise<boolean> => {
+    const held = and(eq(erasure.id, id), eq(erasure.state, 'held'));
+    if ((await tally(reader, erasure, held)) === 0) return false;
     const kept = await keptByHolds(reader, person, nowMs);
-    return !kept.any || (await isMoreThanKept(reader, person, kept));
-  });
-  if (!isChanged) return;
-  const request = systemRequest('complete-erasure', { erasure: id, step: 'hold ended' });
-  await parts.gate.run(request, async (_permit, tx): Promise<Done<void>> => {
-    const kept = await keptByHolds(tx, person, nowMs);
-    const counts = await deleteData(parts, tx, person, kept);
-    if (!kept.any)
-      await tx.db
-        .update(erasure)
-        .set({ state: 'deleted' })
-        .where(and(eq(erasure.id, id), eq(erasure.state, 'held')));
-    await noteCleaningDue(tx, parts.system.random);
-    return { value: undefined, kind: 'configured', keyClass: 'evidence', counts };
-  });
+    return !kept.any || isMoreThanKept(reader, person, kept);
+  };
+  if (!(await parts.read(isDue))) return;
+  const request = async (tx: Tx): Promise<GateRequest> => {
+    if (!(await isDue(tx))) throw new GatewayError('conflict', 'this was deleted meanwhile');
+    return systemRequest({ erasure: id, step: 'what no hold keeps any more' });
+  };
+  await unlessDone(
+    parts.gate.run(request, async (_permit, tx): Promise<Done<void>> => {
+      const kept = await keptByHolds(tx, person, nowMs);
+      const counts = await deleteData(parts, tx, person, kept);
+      if (!kept.any) await tx.db.update(erasure).set({ state: 'deleted' }).where(eq(erasure.id, id));
+      await noteCleaningDue(tx, parts.system.random);
+      return { value: undefined, kind: 'configured', keyClass: 'evidence', counts };
+    }),
+  );
+}
+
+/** False when another process or round had done it between our look and our transaction. */
+async function unlessDone(work: Promise<unknown>): Promise<boolean> {
+  try {
+    await work;
+    return true;
+  } catch (error) {
+    if (error instanceof GatewayError && error.code === 'conflict') return false;
+    throw error;
+  }
 }
 
 async function isMoreThanKept(reader: Reader, person: string, kept: Kept): Promise<boolean> {
@@ -356,8 +378,8 @@ function eraseRequest(asker: ErasureAsker, person: string, id: string, evidenceU
   };
 }
 
-function systemRequest(operation: 'complete-erasure', about: Record<string, unknown>): GateRequest {
-  return staffRequest({ kind: 'system', id: 'erasure' }, operation, about);
+function systemRequest(about: Record<string, unknown>): GateRequest {
+  return staffRequest({ kind: 'system', id: 'erasure' }, 'complete-erasure', about);
 }
 
 function erasuresWhere(

@@ -1,10 +1,10 @@
 // Receipts for a person to keep: signed statements about entries (FORMAT.md section 11).
-import { createHash } from 'node:crypto';
-import canonicalize from 'canonicalize';
 import { asc, inArray, eq } from 'drizzle-orm';
 import { toBase64 } from '../audit/bytes.ts';
+import type { PlainObject } from '../audit/entry.ts';
 import { findEntry, kindName, openPayload } from '../audit/payload.ts';
 import type { Signer } from '../audit/publish.ts';
+import { receiptFormat, sealReceipt, type Receipt } from '../audit/receipt.ts';
 import { GatewayError } from '../errors.ts';
 import type { Released } from '../gate.ts';
 import { hashSecret, ownRequest, staffRequest } from '../operations/accounts.ts';
@@ -13,7 +13,7 @@ import type { Reader } from '../store/store.ts';
 import { entry, erasure } from '../store/tables.ts';
 import { toldHolds } from './holds.ts';
 
-export const receiptFormat = 'assent-receipt/v1';
+type Unsealed = Omit<Receipt, 'seal'>;
 
 export interface ReceiptParts {
   readonly operations: OperationParts;
@@ -44,31 +44,31 @@ export async function fetchErasure(parts: ReceiptParts, code: string): Promise<R
     ...staffRequest({ kind: 'system', id: 'erasure' }, 'fetch-receipt', { erasure: known.id }),
     recipients: ['self'] as const,
   };
-  return operations.gate.run(request, async (_permit, tx) => {
+  const fetched = await operations.gate.run(request, async (_permit, tx) => {
     const [row] = await tx.db.select().from(erasure).where(eq(erasure.receiptHash, receiptHash));
     if (row === undefined) throw new GatewayError('not_found', 'no erasure has this code');
     return {
-      value: {
-        requestedMs: row.requestedMs,
-        evidenceUntilMs: row.evidenceUntilMs,
-        completedMs: row.completedMs,
-        receipt: await erasureReceipt(parts, tx, row),
-      },
+      value: { row, unsealed: await erasureReceipt(operations, tx, row) },
       keyClass: 'evidence',
       touched: { people: [row.person], population: null },
     };
   });
+  const { row, unsealed } = fetched.value;
+  const { requestedMs, evidenceUntilMs, completedMs } = row;
+  const receipt = unsealed === null ? null : await seal(parts, unsealed);
+  return { ...fetched, value: { requestedMs, evidenceUntilMs, completedMs, receipt } };
 }
 
+/** Without counts: somebody who knows how many rows there were would see in them what a hold keeps. */
 async function erasureReceipt(
-  parts: ReceiptParts,
+  parts: OperationParts,
   reader: Reader,
   row: typeof erasure.$inferSelect,
-): Promise<string | null> {
+): Promise<Unsealed | null> {
   if (row.completedEntry === null || row.completedMs === null) return null;
   const told = await toldHolds(reader, row.person, row.completedMs);
   const until = iso(row.evidenceUntilMs);
-  return seal(parts, reader, {
+  return unsealed(parts, reader, {
     kind: 'erasure',
     person: row.person,
     entries: [row.requestedEntry, row.completedEntry],
@@ -76,7 +76,6 @@ async function erasureReceipt(
     statement: {
       asked_at: iso(row.requestedMs),
       completed_at: iso(row.completedMs),
-      deleted: JSON.parse(row.counts) as Record<string, number>,
       evidence_until: until,
       // The sentence about duties stands in every receipt: its presence tells nothing.
       text: {
@@ -110,7 +109,7 @@ export async function consentReceipt(
 ): Promise<Released<string>> {
   const { operations } = parts;
   const request = ownRequest(person, 'export-proof', { about: { entry: number, what: 'receipt' } });
-  return operations.gate.run(request, async (_permit, tx) => {
+  const made = await operations.gate.run(request, async (_permit, tx) => {
     const row = await findEntry(tx, number);
     const disclosure =
       row?.holder === `person:${person}` && kindName(row.kind) === 'consent'
@@ -118,15 +117,16 @@ export async function consentReceipt(
         : undefined;
     if (row === undefined || disclosure === undefined)
       throw new GatewayError('not_found', 'there is no such choice of yours');
-    const receipt = await seal(parts, tx, {
+    const value = await unsealed(operations, tx, {
       kind: 'consent',
       person,
       entries: [number],
       atMs: row.atMs,
       statement: { ...disclosure.payload, person: null },
     });
-    return { value: receipt, keyClass: 'evidence' };
+    return { value, keyClass: 'evidence' };
   });
+  return { ...made, value: await seal(parts, made.value) };
 }
 
 interface Statement {
@@ -134,36 +134,30 @@ interface Statement {
   readonly person: string;
   readonly entries: readonly number[];
   readonly atMs: number;
-  readonly statement: Readonly<Record<string, unknown>>;
+  readonly statement: PlainObject;
 }
 
-async function seal(parts: ReceiptParts, reader: Reader, given: Statement): Promise<string> {
-  const { operations, sealSigner } = parts;
-  const { tag } = await operations.keyring.open(reader, `person:${given.person}`);
+async function unsealed(parts: OperationParts, reader: Reader, given: Statement): Promise<Unsealed> {
+  const { tag } = await parts.keyring.open(reader, `person:${given.person}`);
   if (tag === undefined) throw new GatewayError('not_found', 'the tag is destroyed');
   const rows = await reader.db
     .select({ index: entry.number, leafHash: entry.leafHash })
     .from(entry)
     .where(inArray(entry.number, [...given.entries]))
     .orderBy(asc(entry.number));
-  const unsealed = {
+  return {
     format: receiptFormat,
-    origin: operations.config.origin,
+    origin: parts.config.origin,
     kind: given.kind,
     tag: toBase64(tag),
     entries: rows.map(({ index, leafHash }) => ({ index, leafHash: toBase64(leafHash) })),
     at: iso(given.atMs),
     statement: given.statement,
   };
-  const digest = createHash('sha256').update(canonical(unsealed)).digest();
-  const message = Buffer.concat([Buffer.from(`${receiptFormat}\n`), digest]);
-  return `${canonical({ ...unsealed, seal: toBase64(sealSigner.sign(message)) })}\n`;
 }
 
-function canonical(value: object): string {
-  const text = canonicalize(value);
-  if (text === undefined) throw new GatewayError('internal', 'a receipt without canonical form');
-  return text;
+function seal({ sealSigner }: ReceiptParts, receipt: Unsealed): Promise<string> {
+  return sealReceipt(receipt, (message) => sealSigner.sign(message));
 }
 
 function iso(ms: number): string {

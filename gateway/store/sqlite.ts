@@ -28,6 +28,8 @@ interface Waiting {
 
 type Outcome = { ok: true; value: unknown; afterDurable: (() => void)[] } | { ok: false; cause: unknown };
 
+const busyTimeoutMs = 5000;
+
 /** Opens (and creates) a database file. Tables are made by `migrate`. */
 export function openSqlite(path: string, options: SqliteOptions): Store & { readonly raw: Sqlite.Database } {
   const raw = new Sqlite(path);
@@ -35,7 +37,7 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
   raw.pragma('synchronous = NORMAL');
   raw.pragma('secure_delete = ON');
   raw.pragma('foreign_keys = ON');
-  raw.pragma('busy_timeout = 5000');
+  raw.pragma(`busy_timeout = ${busyTimeoutMs}`);
   // The write-ahead log must exist before the sync thread opens it.
   raw.exec(
     'CREATE TABLE IF NOT EXISTS opened (at INTEGER); DELETE FROM opened; INSERT INTO opened VALUES (1)',
@@ -121,6 +123,8 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
   function cleanFiles(asked: Pick<Waiting, 'resolve' | 'reject'>[]): void {
     try {
       if (fatal !== undefined) throw fatal.cause;
+      // Everybody waits meanwhile: rather try again later than wait long for a reader elsewhere.
+      raw.pragma('busy_timeout = 250');
       raw.exec('VACUUM');
       const [state] = raw.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[];
       if (state?.busy !== 0)
@@ -140,6 +144,8 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
       const error =
         cause instanceof GatewayError ? cause : new GatewayError('store_unavailable', undefined, { cause });
       for (const { reject } of asked) reject(error);
+    } finally {
+      raw.pragma(`busy_timeout = ${busyTimeoutMs}`);
     }
   }
 

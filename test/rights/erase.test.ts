@@ -3,12 +3,13 @@ import { eq } from 'drizzle-orm';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { decodeEntry } from '../../gateway/audit/entry.ts';
 import { findEntry } from '../../gateway/audit/payload.ts';
+import { parseReceipt } from '../../gateway/audit/receipt.ts';
 import { verifyBundle } from '../../gateway/audit/verify.ts';
 import { Refusal } from '../../gateway/gate.ts';
 import { enrol, findSession, invite } from '../../gateway/operations/accounts.ts';
 import { viewData, viewHome } from '../../gateway/operations/own.ts';
 import { erasePerson, resumeErasures } from '../../gateway/rights/erase.ts';
-import { fetchErasure } from '../../gateway/rights/receipts.ts';
+import { consentReceipt, fetchErasure } from '../../gateway/rights/receipts.ts';
 import { retentionRound } from '../../gateway/rights/retention.ts';
 import { entry, holderKey, suppression } from '../../gateway/store/tables.ts';
 import {
@@ -190,6 +191,9 @@ describe('the receipt', () => {
     expect(receipt.kind).toBe('erasure');
     expect(receipt.entries.map(({ index }) => index)).toEqual(entries.map(({ row }) => row.number));
     expect((await fetchErasure(receipts(), value.code)).value.receipt).toBe(first.receipt);
+    expect(parseReceipt(first.receipt ?? '').tag).toBe(
+      Buffer.from((await tagNow()) ?? []).toString('base64'),
+    );
     await expect(fetchErasure(receipts(), `${value.code}x`)).rejects.toMatchObject({ code: 'not_found' });
   });
 
@@ -201,6 +205,23 @@ describe('the receipt', () => {
     });
     await resumeErasures(core.operations);
     expect((await fetchErasure(receipts(), value.code)).value.receipt).not.toBeNull();
+  });
+});
+
+describe('a receipt of a choice', () => {
+  it('says what was turned and is sealed; other entries and other people’s have none', async () => {
+    const mine = (await entriesOf(core)).filter(({ row }) => row.holder === `person:${planted.person}`);
+    const chosen = mine.find(({ kind }) => kind === 'consent')?.row.number ?? -1;
+    const other = mine.find(({ kind }) => kind !== 'consent')?.row.number ?? -1;
+    const { value } = await consentReceipt(receipts(), planted.person, chosen);
+    const receipt = parseReceipt(value);
+    expect(receipt.entries.map(({ index }) => index)).toEqual([chosen]);
+    expect(receipt.statement).toMatchObject({ switches: [{ category: 'browsing', action: 'on' }] });
+    await expect(consentReceipt(receipts(), planted.person, other)).rejects.toMatchObject({
+      code: 'not_found',
+    });
+    await addPerson(core, 'ce');
+    await expect(consentReceipt(receipts(), 'ce', chosen)).rejects.toMatchObject({ code: 'not_found' });
   });
 });
 
@@ -257,6 +278,9 @@ async function enrolOther(): Promise<{ person: string; token: string }> {
   const { value } = await enrol(core.operations, { code, userName: 'cd', password: 'correct horse battery' });
   return { person, token: value.token };
 }
+
+const tagNow = () =>
+  core.store.read(async (reader) => (await core.keyring.open(reader, `person:${planted.person}`)).tag);
 
 async function leaves(): Promise<string[]> {
   const rows = await core.store.read((reader) => reader.db.select().from(entry).orderBy(entry.number));
