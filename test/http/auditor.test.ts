@@ -12,6 +12,8 @@ import {
   type Tile,
 } from '../../gateway/audit/tiles.ts';
 import { leafHash, MerkleTree, verifyConsistency, verifyInclusion } from '../../gateway/audit/tree.ts';
+import { openLogSource, Unreadable } from '../../gateway/commands/log-source.ts';
+import { replayCommand } from '../../gateway/commands/replay.ts';
 import { staffRequest } from '../../gateway/operations/accounts.ts';
 import { closeCores, entriesOf } from '../support/core.ts';
 import { openService, problemIn, type Service } from './service.ts';
@@ -199,6 +201,20 @@ describe('entry bundles', () => {
     expect(written.map(({ payload }) => payload?.['counts'])).toEqual(
       bundles.map(({ width }) => ({ entries: width })),
     );
+  });
+
+  it('and tiles let anyone with a token replay the log, and nobody without', async () => {
+    const trustText = await bytesOf(await anonymous('trust.json'));
+    const { size } = await head();
+    for (const from of [service.url, `${service.url}/log`, `${service.url}/log/`]) {
+      const result = await replayCommand({ source: openLogSource(from, officer), trustText });
+      expect(result.json).toMatchObject({ verdict: 'holds', unlistedPopulations: { count: 0 } });
+      expect(result.json['size']).toBeGreaterThanOrEqual(size);
+    }
+    for (const token of [undefined, 'staff_nobody'])
+      await expect(replayCommand({ source: openLogSource(service.url, token), trustText })).rejects.toThrow(
+        Unreadable,
+      );
   });
 
   it('are for officers: without a token, or with another, they stay closed', async () => {
