@@ -49,7 +49,7 @@ export interface Anchorer {
   anchor(): Promise<AnchorRow | undefined>;
 }
 
-const defaultReplaceAfterMs = 10 * 60_000;
+export const defaultReplaceAfterMs = 10 * 60_000;
 // Each step raises the fees by an eighth: three in a round overtake a base fee that rose for three full blocks.
 const mostSendsInRound = 4;
 const weiPerGwei = 1_000_000_000n;

@@ -14,9 +14,10 @@ import {
 import { partnerNames } from '../operations/partner-names.ts';
 import { GatewayError } from '../errors.ts';
 import { refuseRole, type KnownSession } from '../operations/accounts.ts';
+import { anchorsModel, anchorState } from './anchor-model.ts';
 import { entryModel } from './entry-model.ts';
 import { entryPage } from './pages/entry.ts';
-import { officerAnchorsPage, type AnchorState } from './pages/officer-anchors.ts';
+import { officerAnchorsPage } from './pages/officer-anchors.ts';
 import { officerCheckpointsPage } from './pages/officer-checkpoints.ts';
 import { officerEntriesPage, type EntryLine as EntryLineView } from './pages/officer-entries.ts';
 import { officerOverviewPage } from './pages/officer-overview.ts';
@@ -55,7 +56,7 @@ export function officerRoutes(app: FastifyInstance, portal: Portal): void {
           : {
               size: value.anchor.size,
               atMs: value.anchor.changedMs,
-              state: anchorState(value.anchor.state),
+              state: anchorState(value.anchor.state, await core.chain()),
               unanchoredCount: Math.max(0, value.size - value.anchor.size),
             },
     };
@@ -128,20 +129,16 @@ export function officerRoutes(app: FastifyInstance, portal: Portal): void {
     const { subject } = await visitors.officer(request);
     const { value } = await viewAnchors(operations, subject, offsetOf(request));
     const chain = await core.chain();
-    const model = {
-      anchors: value.anchors.map((anchor) => ({
-        size: anchor.size,
-        root: hex(anchor.root),
-        atMs: anchor.changedMs,
-        state: anchorState(anchor.state),
-        txHash: anchor.transactionHash,
-        blockNumber: anchor.blockNumber,
-        gasUsed: anchor.gasUsed,
-        cost: anchor.costWei === null ? null : etherText(BigInt(anchor.costWei)),
-      })),
+    const reached = await prover.reached();
+    const model = anchorsModel({
+      rows: value.anchors,
       paging: pagingOf(value, value.anchors.length, paths.officerAnchors, {}),
-      chain: chain === null ? null : { chainId: chain.chainId, contract: chain.contract },
-    };
+      chain,
+      status: portal.anchoring?.status(),
+      anchoredSize: reached.anchored,
+      spent: value.spent,
+      nowMs: core.system.clock.nowMs(),
+    });
     return send(reply, officerAnchorsPage(model, await visitors.context(request, reply)));
   });
 }
@@ -163,28 +160,6 @@ function aboutOf(entry: EntryLine): EntryLineView['about'] {
   return entry.concern === 'population'
     ? { concern: 'population', key: entry.tag ?? '' }
     : { concern: 'system' };
-}
-
-function anchorState(state: string): AnchorState {
-  switch (state) {
-    case 'signed':
-      return 'prepared';
-    case 'broadcast':
-      return 'sent';
-    case 'mined':
-      return 'confirmed';
-    case 'final':
-      return 'final';
-    default:
-      return 'failed';
-  }
-}
-
-function etherText(wei: bigint): string {
-  const rest = String(wei % 10n ** 18n)
-    .padStart(18, '0')
-    .replace(/0+$/, '');
-  return `${wei / 10n ** 18n}${rest === '' ? '' : `.${rest}`} ETH`;
 }
 
 function isKind(text: string): text is EntryKind {

@@ -2,6 +2,7 @@
 import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Anchoring } from '../audit/anchoring.ts';
 import type { Core } from '../compose.ts';
 import { GatewayError } from '../errors.ts';
 import { asGatewayError } from '../http/problem.ts';
@@ -24,6 +25,8 @@ export interface PortalOptions {
   readonly recommender: Recommender;
   readonly oauth: OauthSurface;
   readonly isDemo: boolean;
+  /** For the officer's page; absent where nothing anchors. */
+  readonly anchoring?: Pick<Anchoring, 'status'>;
 }
 
 /** What the portal's routes share. */

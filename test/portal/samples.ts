@@ -16,7 +16,7 @@ import { enrolPage } from '../../gateway/portal/pages/enrol.ts';
 import { entryPage, type EntryModel } from '../../gateway/portal/pages/entry.ts';
 import { homePage } from '../../gateway/portal/pages/home.ts';
 import { landingPage } from '../../gateway/portal/pages/landing.ts';
-import { officerAnchorsPage } from '../../gateway/portal/pages/officer-anchors.ts';
+import { type AnchorLine, officerAnchorsPage } from '../../gateway/portal/pages/officer-anchors.ts';
 import { officerCheckpointsPage } from '../../gateway/portal/pages/officer-checkpoints.ts';
 import { officerEntriesPage } from '../../gateway/portal/pages/officer-entries.ts';
 import { officerOverviewPage } from '../../gateway/portal/pages/officer-overview.ts';
@@ -230,6 +230,15 @@ const entry: EntryModel = {
     root: hexOf(14),
   },
 };
+
+const mined = { blockNumber: 8_214_031, gasUsed: 51_204, cost: '76806.123 gwei', costWei: '76806122500000' };
+const anchorLines: readonly AnchorLine[] = [
+  anchorLine({ next: { kind: 'replaced', waitsMs: 400_000, atMs: nowMs + 200_000 } }),
+  anchorLine({ size: 18_440, state: 'failed', next: { kind: 'displaced' } }),
+  anchorLine({ size: 18_102, state: 'inBlock', ...mined, next: { kind: 'final-later' } }),
+  anchorLine({ size: 17_960, state: 'final', ...mined }),
+  anchorLine({ size: 17_211, state: 'lost', ...mined, next: { kind: 'lost' } }),
+];
 
 export const samples: readonly Sample[] = [
   { name: 'landing', viewer: nobody, url: '/', render: (ctx) => landingPage(ctx) },
@@ -759,29 +768,14 @@ export const samples: readonly Sample[] = [
       officerAnchorsPage(
         {
           paging,
-          chain: { chainId: 31_337, contract: '0x5fbdb2315678afecb367f032d93f642f64180aa3' },
-          anchors: [
-            {
-              size: 18_442,
-              root: hexOf(14),
-              atMs: nowMs,
-              state: 'sent',
-              txHash: `0x${hexOf(4)}`,
-              blockNumber: null,
-              gasUsed: null,
-              cost: null,
-            },
-            {
-              size: 18_102,
-              root: hexOf(8),
-              atMs: nowMs - day,
-              state: 'confirmed',
-              txHash: `0x${hexOf(7)}`,
-              blockNumber: 31,
-              gasUsed: 51_204,
-              cost: '0.00005 ETH',
-            },
-          ],
+          chain: {
+            chainId: 11_155_111,
+            contract: '0x5fbdb2315678afecb367f032d93f642f64180aa3',
+            finality: 'finalized',
+          },
+          status: { chain: 'silent', sinceMs: nowMs - 400_000, nextRoundMs: nowMs + 60_000 },
+          spent: { days: 30, anchors: 611, gas: 31_285_644, cost: '0.046929 ether' },
+          anchors: anchorLines,
         },
         ctx,
       ),
@@ -793,3 +787,19 @@ export const samples: readonly Sample[] = [
     render: (ctx) => problemPage({ status: 404, code: 'not_found', requestId: 'req-8f2k' }, ctx),
   },
 ];
+
+function anchorLine(more: Partial<AnchorLine>): AnchorLine {
+  return {
+    size: 18_442,
+    root: hexOf(14),
+    atMs: nowMs,
+    state: 'sent',
+    txHash: `0x${hexOf(4)}`,
+    blockNumber: null,
+    gasUsed: null,
+    cost: null,
+    costWei: null,
+    next: null,
+    ...more,
+  };
+}

@@ -12,6 +12,12 @@ const times = (n: number, shown: Html): Html => (n === 1 ? html`once` : html`${s
 const count = (n: number, shown: Html, one: string, many: string): Html =>
   html`${shown} ${n === 1 ? one : many}`;
 
+const waited = (minutes: number): string => {
+  if (minutes < 1) return 'less than a minute';
+  if (minutes < 120) return minutes === 1 ? '1 minute' : `${minutes} minutes`;
+  return minutes < 2880 ? `${Math.floor(minutes / 60)} hours` : `${Math.floor(minutes / 1440)} days`;
+};
+
 export const en = {
   languageName: 'English',
 
@@ -589,14 +595,44 @@ export const en = {
     states: {
       prepared: 'Prepared',
       sent: 'Sent',
+      inBlock: 'In a block',
       confirmed: 'On the local chain',
       final: 'Final',
       failed: 'Failed',
+      lost: 'Lost with its chain',
+    },
+    next: {
+      sentNext: (minutes: number) => html`waits ${waited(minutes)}; the next round sends it`,
+      replaced: (minutes: number, at: Html) =>
+        html`waits ${waited(minutes)}; replaced after ${at} with the newest summary and higher fees`,
+      replacedSoon: (minutes: number) =>
+        html`waits ${waited(minutes)}; the next round replaces it, unless fees are above the ceiling`,
+      covered: 'a newer anchor covers it; the next one takes its place',
+      finalLater: 'not final yet',
+      displaced: 'another transaction took its place',
+      reverted: 'the contract refused it; the next round sends a new one',
+      lost: 'that chain was replaced or left; nobody can look this up here',
+      lostBack: 'given up when another chain answered',
     },
     tx: 'Transaction',
     block: 'Block',
     gas: 'Gas',
-    chainId: 'chain id',
+    chainId: 'Chain id',
+    contract: 'Contract',
+    finality: 'Final when',
+    finalityRule: (rule: string): string => {
+      if (rule === 'local') return 'never: whoever runs a local chain can rebuild it';
+      if (rule === 'instant') return 'at once, by the chain’s protocol';
+      if (rule.startsWith('confirmations:'))
+        return `${rule.slice('confirmations:'.length)} blocks stand on it, its own counted`;
+      return `the node reports its block as ${rule}`;
+    },
+    nextRound: 'Next round',
+    chainSilent: (since: Html) =>
+      html`The chain has not answered since ${since}. The log goes on; nothing is anchored until it answers.`,
+    spent: (days: number) => `Spent in ${days} days`,
+    spentText: (n: number, shown: Html, gas: Html, cost: string) =>
+      html`${cost} for ${count(n, shown, 'transaction', 'transactions')}, ${gas} gas`,
     cost: 'Cost',
   },
 

@@ -3,6 +3,12 @@ import type { Messages } from './en.ts';
 
 // 中文文案。用语依据 GB/T 42574-2023 与《个人信息保护法》：个人信息主体、明示同意、单独同意、撤回同意、处理目的、接收方。
 
+const waited = (minutes: number): string => {
+  if (minutes < 1) return '不到一分钟';
+  if (minutes < 120) return ` ${minutes} 分钟`;
+  return minutes < 2880 ? ` ${Math.floor(minutes / 60)} 小时` : ` ${Math.floor(minutes / 1440)} 天`;
+};
+
 export const zh: Messages = {
   languageName: '中文',
 
@@ -556,14 +562,40 @@ export const zh: Messages = {
     states: {
       prepared: '待发送',
       sent: '已发送',
+      inBlock: '已进入区块',
       confirmed: '已在本地链上',
       final: '不可撤销',
       failed: '失败',
+      lost: '所在链已失效',
+    },
+    next: {
+      sentNext: (minutes) => html`已等待${waited(minutes)}，下一轮发送`,
+      replaced: (minutes, at) => html`已等待${waited(minutes)}，${at} 之后改发最新摘要并提高手续费`,
+      replacedSoon: (minutes) => html`已等待${waited(minutes)}，下一轮改发最新摘要；手续费高于上限时继续等待`,
+      covered: '已被较新的上链记录涵盖，由下一笔交易取代',
+      finalLater: '尚可能撤销',
+      displaced: '已被另一笔交易取代',
+      reverted: '合约未接受，下一轮重新发送',
+      lost: '该链已被替换或停用，此处无法再查询',
+      lostBack: '因曾有另一条链应答而作废',
     },
     tx: '交易',
     block: '区块',
     gas: 'Gas',
     chainId: '链 ID',
+    contract: '合约',
+    finality: '何时不可撤销',
+    finalityRule: (rule) => {
+      if (rule === 'local') return '永不：本地链的运行者可以重建该链';
+      if (rule === 'instant') return '依该链协议，进入区块即不可撤销';
+      if (rule.startsWith('confirmations:'))
+        return `连同所在区块共有 ${rule.slice('confirmations:'.length)} 个区块确认`;
+      return `节点将其区块标为 ${rule}`;
+    },
+    nextRound: '下一轮',
+    chainSilent: (since) => html`自 ${since} 起，区块链没有应答。日志照常记录，恢复应答前不再上链。`,
+    spent: (days) => `${days} 天内支出`,
+    spentText: (_n, shown, gas, cost) => html`${cost}，${shown} 笔交易，共 ${gas} gas`,
     cost: '费用',
   },
 
