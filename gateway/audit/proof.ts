@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { and, desc, eq, inArray } from 'drizzle-orm';
 import { GatewayError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
-import { anchor as anchorTable } from '../store/tables.ts';
+import { anchor as anchorTable, checkpoint as checkpointTable } from '../store/tables.ts';
 import type { Clock } from '../system.ts';
 import {
   bundleText,
@@ -18,14 +18,13 @@ import { toBase64 } from './bytes.ts';
 import type { Keyring } from './keys.ts';
 import { populationsHolder, type Log } from './log.ts';
 import { findEntry, openPayload } from './payload.ts';
+import { policyTextFor } from './policy.ts';
 import { provePerson } from './prove-person.ts';
 import type { Publisher, SignedHead, Signer } from './publish.ts';
 import type { MerkleTree } from './tree.ts';
+import { noteWithCosignatures, type Witnesses } from './witnesses.ts';
 
 export type AnchorRow = typeof anchorTable.$inferSelect;
-
-/** How far an entry is proven, in the words shown everywhere. */
-export type EvidenceLevel = 'recorded' | 'checkpointed' | 'witnessed' | 'anchored' | 'anchored-final';
 
 export interface Prover {
   /** Canonical text of the bundle of one entry. @throws GatewayError `not_found`, `conflict` before it is signed */
@@ -33,20 +32,17 @@ export interface Prover {
   /** Everything about one person and that nothing is missing; see `provePerson`. */
   person(person: string, since?: number | null): Promise<string>;
   trust(): Promise<string>;
-  /** Sizes up to which entries have reached each level; ask `levelOf` with it. */
+  /** The note to publish: the newest checkpoint, or the newest witnessed one while that is young. */
+  checkpoint(): Promise<string | undefined>;
+  /** Sizes up to which entries have reached each level. */
   reached(): Promise<Reached>;
 }
 
 export interface Reached {
   readonly checkpointed: number;
+  readonly witnessed: number;
   readonly anchored: number;
   readonly final: number;
-}
-
-export function levelOf(number: number, reached: Reached): EvidenceLevel {
-  if (number < reached.final) return 'anchored-final';
-  if (number < reached.anchored) return 'anchored';
-  return number < reached.checkpointed ? 'checkpointed' : 'recorded';
 }
 
 export interface ProverParts {
@@ -61,9 +57,11 @@ export interface ProverParts {
   readonly chain: () => Promise<TrustedChain | null>;
   /** Every population there is, sorted. */
   readonly populations: readonly string[];
-  /** Text of the policy that verifiers ask of witnesses. */
-  readonly policy?: () => string;
+  readonly witnesses: Pick<Witnesses, 'witnessedSize' | 'policy' | 'ask'>;
 }
+
+/** How far behind the newest checkpoint a witnessed one may be and still be published in its stead. */
+const youngMs = 30_000;
 
 /** The name of one chain and contract in the anchor table. */
 export function epochOf(chain: Pick<TrustedChain, 'chainId' | 'genesisHash' | 'contract'>): string {
@@ -73,7 +71,17 @@ export function epochOf(chain: Pick<TrustedChain, 'chainId' | 'genesisHash' | 'c
 export function createProver(parts: ProverParts): Prover {
   const { store, log, keyring, publisher, logSigner, sealSigner } = parts;
   const origin = logSigner.name;
-  const noteOf = async (head: SignedHead): Promise<string> => head.note;
+  const { witnesses } = parts;
+  const asksWitnesses = witnesses.policy.quorum !== 'none';
+
+  const noteAsStored = (head: SignedHead): Promise<string> =>
+    store.read((reader) => noteWithCosignatures(reader, head));
+
+  /** For a file that leaves: its head is newer than the last round of the witnesses, so they are asked now. */
+  async function noteOf(head: SignedHead): Promise<string> {
+    if (asksWitnesses && (await witnesses.witnessedSize()) < head.size) await witnesses.ask(head);
+    return noteAsStored(head);
+  }
 
   async function newestAnchor(
     chain: TrustedChain | null,
@@ -151,21 +159,40 @@ export function createProver(parts: ProverParts): Prover {
         logKey: logSigner.verifierKey,
         sealKey: sealSigner.verifierKey,
         chain: await parts.chain(),
-        policy: parts.policy?.() ?? `log ${logSigner.verifierKey}\nquorum none\n`,
+        policy: policyTextFor({ logKey: logSigner.verifierKey, policy: witnesses.policy }),
         populations: tag === undefined ? null : { key: toBase64(tag), names: parts.populations },
         exportedAt: new Date(parts.clock.nowMs()).toISOString(),
       };
       return trustText(trust);
     },
 
+    async checkpoint() {
+      const newest = await publisher.latest();
+      if (newest === undefined) return undefined;
+      const witnessedSize = asksWitnesses ? await witnesses.witnessedSize() : newest.size;
+      if (witnessedSize >= newest.size) return noteAsStored(newest);
+      // Each head is published before it is witnessed; readers who ask for witnesses would never see them.
+      const [witnessed] = await store.read(async (reader) =>
+        reader.db.select().from(checkpointTable).where(eq(checkpointTable.size, witnessedSize)),
+      );
+      const isYoung = witnessed !== undefined && newest.signedMs - witnessed.signedMs < youngMs;
+      return noteAsStored(isYoung ? witnessed : newest);
+    },
+
     async reached() {
       const chain = await parts.chain();
-      const [head, anchored, final] = await Promise.all([
+      const [head, witnessed, anchored, final] = await Promise.all([
         publisher.latest(),
+        witnesses.witnessedSize(),
         newestAnchor(chain, ['mined', 'final']),
         newestAnchor(chain, ['final']),
       ]);
-      return { checkpointed: head?.size ?? 0, anchored: anchored?.size ?? 0, final: final?.size ?? 0 };
+      return {
+        checkpointed: head?.size ?? 0,
+        witnessed,
+        anchored: anchored?.size ?? 0,
+        final: final?.size ?? 0,
+      };
     },
   };
 }

@@ -31,12 +31,12 @@ export function auditorRoutes(app: FastifyInstance, { parts, publisher, prover }
   });
 
   app.get('/checkpoint', async (_request, reply) => {
-    const head = await publisher.latest();
-    if (head === undefined) throw new GatewayError('not_found', 'nothing is signed yet');
+    const note = await prover.checkpoint();
+    if (note === undefined) throw new GatewayError('not_found', 'nothing is signed yet');
     return reply
       .type('text/plain; charset=utf-8')
       .headers({ 'cache-control': 'public, max-age=1', ...openToPages })
-      .send(head.note);
+      .send(note);
   });
 
   app.get('/tile/*', async (request, reply) => {

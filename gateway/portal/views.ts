@@ -1,12 +1,12 @@
 // From what operations return to what pages show: names for recipients, words for causes, levels for entries.
-import { levelOf, type Reached } from '../audit/proof.ts';
+import type { Reached } from '../audit/proof.ts';
 import { activities, isOperation } from '../consent/activities.ts';
 import type { SwitchAnswer } from '../consent/decide.ts';
 import { isCategory, isPurpose, purposes, type SwitchRecipient } from '../consent/vocabulary.ts';
 import type { EffectiveSwitch, OwnEntry, SwitchMatrix } from '../operations/own.ts';
 import type { Text } from './messages/pick.ts';
 import { offeredNoticeId, type NoticeLabels } from './offered-notices.ts';
-import type { Evidence } from './parts/evidence.ts';
+import { evidenceLevels, type Evidence } from './parts/evidence.ts';
 import type { Paging } from './parts/paging.ts';
 import type { RecipientMatrix } from './pages/switches.ts';
 import type { SwitchCause, SwitchView } from './parts/switch.ts';
@@ -34,17 +34,14 @@ export function recipientName(recipient: string, partners: PartnerNames): Text {
 }
 
 export function evidenceOf(number: number, reached: Reached): Evidence {
-  switch (levelOf(number, reached)) {
-    case 'anchored-final':
-      return ['recorded', 'checkpointed', 'anchored_local', 'anchored_final'];
-    case 'anchored':
-      return ['recorded', 'checkpointed', 'anchored_local'];
-    case 'witnessed':
-    case 'checkpointed':
-      return ['recorded', 'checkpointed'];
-    case 'recorded':
-      return ['recorded'];
-  }
+  const sizes = {
+    recorded: Infinity,
+    checkpointed: reached.checkpointed,
+    witnessed: reached.witnessed,
+    anchored_local: reached.anchored,
+    anchored_final: reached.final,
+  };
+  return evidenceLevels.filter((level) => number < sizes[level]);
 }
 
 export function outcomeOf(entry: Pick<OwnEntry, 'outcome' | 'kind'>): Outcome {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { createKeyring } from '../../gateway/audit/keys.ts';
 import { type NewEntry, openLog, populationsHolder } from '../../gateway/audit/log.ts';
 import { kindName } from '../../gateway/audit/payload.ts';
+import { parsePolicy } from '../../gateway/audit/policy.ts';
 import { type AnchorRow, createProver } from '../../gateway/audit/proof.ts';
 import { createPublisher, createSigner } from '../../gateway/audit/publish.ts';
 import { type Bundle, bundleText, sealBundle } from '../../gateway/audit/verify.ts';
@@ -37,6 +38,11 @@ export async function openLedger(folder: string, keyByte = 1, fileName = 'ledger
   const logSigner = createSigner(origin, seed(100));
   const sealSigner = createSigner(`${origin}/seal`, seed(150));
   const publisher = createPublisher({ store, log, signer: logSigner, clock });
+  const witnesses = {
+    policy: parsePolicy('quorum none\n'),
+    witnessedSize: async () => 0,
+    ask: async () => [],
+  };
 
   const ledger = {
     store,
@@ -51,6 +57,7 @@ export async function openLedger(folder: string, keyByte = 1, fileName = 'ledger
         logSigner,
         sealSigner,
         clock,
+        witnesses,
         populations: ['analytics/browsing/engine:privacy', 'import'],
         chain: async () =>
           chain === undefined ? null : { ...(await chain.identity()), finality: 'local' as const },
