@@ -30,7 +30,7 @@ export function shapedFile<T>(json: Json, check: string, limitBytes: number, rea
   if (whole.length > limitBytes) throw new FormatError('size', check, `over ${limitBytes} bytes`);
   const shaped = inCheck(check, () => read(value, 'file'));
   // One spelling only: else a byte could change without any signature noticing.
-  if (!whole.isWellFormed() || fileText(value) !== whole) {
+  if (!whole.isWellFormed() || inCheck(check, () => fileText(value)) !== whole) {
     throw new FormatError('canonical', check, 'not canonical JSON followed by one newline');
   }
   return shaped;
@@ -41,16 +41,24 @@ export function parseFile<T>(file: string | Uint8Array, check: string, limitByte
   return shapedFile(readJson(file, check, limitBytes), check, limitBytes, read);
 }
 
-/** Canonical JSON (RFC 8785) and a newline. */
+/** Canonical JSON (RFC 8785) and a newline. @throws FormatError `canonical` for half a character */
 export function fileText(value: unknown): string {
-  return `${canonicalize(value)}\n`;
+  return `${canonical(value)}\n`;
+}
+
+function canonical(value: unknown): string {
+  try {
+    return canonicalize(value) as string;
+  } catch {
+    throw new FormatError('canonical', 'format', 'has no canonical form');
+  }
 }
 
 /** format ‖ 0x0A ‖ SHA-256(canonical JSON without the member "seal", without newline). */
 export function sealMessage(format: string, file: object): Uint8Array {
   const unsealed: Record<string, unknown> = { ...file };
   delete unsealed['seal'];
-  return concat(toUtf8(`${format}\n`), sha256(toUtf8(canonicalize(unsealed) as string)));
+  return concat(toUtf8(`${format}\n`), sha256(toUtf8(canonical(unsealed))));
 }
 
 /** The file's text with its seal in place; nothing about its shape is checked. */

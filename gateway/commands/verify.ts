@@ -1,33 +1,64 @@
-// `assent verify`: checks a bundle against a trust file without the gateway, in plain words.
+// `assent verify`: checks a file of the log against a trust file without the gateway, in plain words.
+import { parseCheckpoint, parseNote } from '../audit/note.ts';
+import { emptyState, stateText, withHead } from '../audit/state.ts';
+import type { FetchFile } from '../audit/tiles.ts';
 import {
   anchorToCheck,
   type ChainCheck,
   type Level,
-  parseBundle,
   parseTrust,
+  readFile,
+  type RelatedHead,
+  type State,
+  type Subject,
   type Verification,
-  verifyBundle,
+  type VerifiedEntry,
+  verifyFile,
 } from '../audit/verify.ts';
 import { GatewayError } from '../errors.ts';
+import { reportHtml } from './verify-report.ts';
+import { limitsHeading, minuteOf, subjectText } from './verify-subject.ts';
 import { type Language, type VerifyWords, verifyWords } from './verify-words.ts';
 
 export interface VerifyOrder {
   /** Bytes as read from the file, where there is a choice: text that is not UTF-8 is then found, not repaired. */
   readonly bundleText: string | Uint8Array;
   readonly trustText: string | Uint8Array;
+  /** An earlier bundle of the same person. */
+  readonly earlierText?: string | Uint8Array;
+  /** Heads kept from before; null to begin keeping them. */
+  readonly state?: State | null;
+  /** Reads the public log, to compare heads of different sizes. */
+  readonly log?: FetchFile;
   /** JSON-RPC of the trusted chain; without it the anchor is not looked up. */
   readonly rpcUrl?: string;
   readonly language?: Language;
   /** How long to wait for one answer of the chain. */
   readonly timeoutMs?: number;
+  /** For a report: what cannot be read off the files' contents. */
+  readonly report?: {
+    readonly fileName: string;
+    readonly fileHash: string;
+    readonly trustHash: string;
+    readonly checkedAt: string;
+  };
 }
 
+/**
+ * 0: holds. 1: checked, and does not hold. 2: no verdict, the chain could not be asked. 3: well made, but contradicts a
+ * head that was kept. 4: holds, but is not anchored yet, although the trust file names a chain.
+ */
+export type VerifyExit = 0 | 1 | 2 | 3 | 4;
+
 export interface VerifyResult {
-  /** 0: holds. 1: checked, and does not hold. 2: no verdict, the chain could not be asked. */
-  readonly exitCode: 0 | 1 | 2;
+  readonly exitCode: VerifyExit;
   readonly lines: string[];
   /** The same for programs. */
   readonly json: Record<string, unknown>;
+  /** Text of the state file to keep from now on; only where the file may be relied upon. */
+  readonly stateText?: string;
+  /** Only where one was asked for and there is a verdict. */
+  readonly reportHtml?: string;
 }
 
 type LevelName = keyof Verification['levels'];
@@ -39,17 +70,21 @@ const levelNames: readonly LevelName[] = [
   'anchoredFinal',
 ];
 
-/** Makes every check that can be made. Never throws for what the files, or the chain, say. */
+/**
+ * Makes every check that can be made. Never throws for what the files, or the chain, say.
+ * @throws what `order.log` throws
+ */
 export async function verifyCommand(order: VerifyOrder): Promise<VerifyResult> {
   const words = verifyWords[order.language ?? 'en'];
-  const offline = verifyBundle(order.bundleText, order.trustText);
-  // A bundle that fails by itself needs no chain to say so.
+  const { offline, consistency } = await verifyOffline(order);
+  // A file that fails by itself needs no chain to say so.
   if (order.rpcUrl === undefined || offline.verdict !== 'holds') return report(words, order, offline);
   try {
     const chainCheck = await checkChain(order, order.rpcUrl);
+    if (chainCheck !== undefined) return report(words, order, verifyOnce(order, { chainCheck, consistency }));
+    const result = report(words, order, offline, words.nothingToAsk);
     // Who asks the chain must not read "holds" in the exit code when there was nothing to ask it.
-    if (chainCheck === undefined) return unasked(report(words, order, offline, words.nothingToAsk));
-    return report(words, order, verifyBundle(order.bundleText, order.trustText, { chainCheck }));
+    return result.exitCode === 0 ? unasked(result) : result;
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
     if (error.code !== 'chain_unavailable' && error.code !== 'config_invalid') throw error;
@@ -57,8 +92,44 @@ export async function verifyCommand(order: VerifyOrder): Promise<VerifyResult> {
   }
 }
 
+function verifyOnce(
+  order: VerifyOrder,
+  more: { chainCheck?: ChainCheck; consistency?: readonly RelatedHead[] } = {},
+): Verification {
+  return verifyFile(order.bundleText, order.trustText, {
+    ...more,
+    earlier: order.earlierText,
+    state: order.state ?? undefined,
+  });
+}
+
+async function verifyOffline(
+  order: VerifyOrder,
+): Promise<{ offline: Verification; consistency: readonly RelatedHead[] }> {
+  const offline = verifyOnce(order);
+  const { log, state } = order;
+  if (log === undefined || state == null || offline.keptHead !== 'cannot-tell' || offline.head === undefined)
+    return { offline, consistency: [] };
+  const consistency = await relatedHeads(log, offline.head.size, state);
+  return { offline: verifyOnce(order, { consistency }), consistency };
+}
+
+/** The log's own heads at the sizes kept, as its tiles show them, with paths to or from this size. */
+async function relatedHeads(log: FetchFile, size: number, state: State): Promise<RelatedHead[]> {
+  const { createTileClient } = await import('../audit/tiles.ts');
+  const published = parseCheckpoint(parseNote(await log('checkpoint')).text).size;
+  const tiles = createTileClient(published, log);
+  const found: RelatedHead[] = [];
+  for (const kept of state.heads) {
+    if (Math.max(kept.size, size) > published) continue;
+    const path = await tiles.consistencyPath(Math.min(kept.size, size), Math.max(kept.size, size));
+    found.push({ size: kept.size, root: await tiles.root(kept.size), consistency: path });
+  }
+  return found;
+}
+
 async function checkChain(order: VerifyOrder, url: string): Promise<ChainCheck | undefined> {
-  const anchor = anchorToCheck(parseBundle(order.bundleText));
+  const anchor = anchorToCheck(readFile(order.bundleText));
   const { chain } = parseTrust(order.trustText);
   if (anchor === null || chain === null) return undefined;
   const { timeoutMs } = order;
@@ -67,40 +138,120 @@ async function checkChain(order: VerifyOrder, url: string): Promise<ChainCheck |
   return askChain({ url, ...(timeoutMs === undefined ? {} : { timeoutMs }) }, chain, anchor);
 }
 
+function exitOf(order: VerifyOrder, found: Verification): 0 | 1 | 3 | 4 {
+  const failing = found.checks.filter(({ ok }) => !ok);
+  if (failing.length > 0) return failing.every(({ name }) => name === 'kept head') ? 3 : 1;
+  const isWaiting = parseTrust(order.trustText).chain !== null && !found.hasAnchor;
+  return isWaiting && found.subject?.kind !== 'receipt' ? 4 : 0;
+}
+
 function report(words: VerifyWords, order: VerifyOrder, found: Verification, note?: string): VerifyResult {
-  const { firstFailing, entry } = found;
+  const { firstFailing, keptHead } = found;
+  const language = order.language ?? 'en';
+  const exitCode = exitOf(order, found);
   const holds = firstFailing === undefined;
-  // What a bundle claims is shown only when it is proven.
-  const proven =
-    !holds || entry === undefined
-      ? undefined
-      : {
-          index: parseBundle(order.bundleText).entry.index,
-          kind: entry.kind,
-          at: timeOf(entry.atSeconds),
-        };
+  const kept = keptHead === undefined || keptHead === 'contradicts' ? undefined : words.kept[keptHead];
   const lines = [
-    holds ? words.holds : words.doesNotHold(words.checkNames[firstFailing]),
-    ...(proven === undefined ? [] : [words.entry(proven.index, proven.kind, proven.at)]),
-    ...(holds && found.erased ? [words.noPayload] : []),
+    firstFailing === undefined ? words.holds : words.doesNotHold(words.checkNames[firstFailing]),
+    // What a file claims is shown only when it is proven.
+    ...(holds ? proven(words, language, found) : []),
+    ...(exitCode === 3 ? [words.contradicts] : []),
+    ...(exitCode === 4 ? [words.notAnchored] : []),
+    ...(holds && kept !== undefined ? [kept] : []),
     ...details(words, found),
     ...(note === undefined ? [] : ['', note]),
-    ...(holds ? [] : ['', `${words.firstFailing}${words.colon}${words.checkNames[firstFailing]}`]),
+    ...(firstFailing === undefined
+      ? []
+      : ['', `${words.firstFailing}${words.colon}${words.checkNames[firstFailing]}`]),
   ];
-  const exitCode = holds ? 0 : 1;
   return {
     exitCode,
     lines: lines.map(printable),
-    json: {
-      exitCode,
-      ...summary(found),
-      ...(proven === undefined ? {} : { entry: proven, payload: found.payload ?? null }),
-    },
+    json: { exitCode, ...summary(found), ...(holds ? provenJson(found) : {}) },
+    ...keepHead(order, found, exitCode),
+    ...(order.report === undefined
+      ? {}
+      : {
+          reportHtml: reportHtml({
+            found,
+            exitCode,
+            language,
+            words,
+            levels: labelled(words, found),
+            ...order.report,
+          }),
+        }),
   };
 }
 
+function proven(words: VerifyWords, language: Language, found: Verification): string[] {
+  const { subject, head } = found;
+  if (subject === undefined) return [];
+  if (subject.kind === 'entry') {
+    const { index, entry, erased } = subject;
+    const line = words.entry(index, entry.kind, minuteOf(entry.atSeconds));
+    return erased ? [line, words.noPayload] : [line];
+  }
+  const { claim, columns, rows, further, doesNotProve } = subjectText(language, subject, head?.size ?? 0);
+  const section = (lines: readonly string[]) => (lines.length === 0 ? [] : ['', ...lines]);
+  return [
+    ...claim,
+    ...section(rows.length === 0 ? [] : [columns, ...rows].map(rowLine)),
+    ...section(further),
+    '',
+    limitsHeading(language),
+    ...doesNotProve.map((line) => `  - ${line}`),
+  ];
+}
+
+const rowLine = (cells: readonly string[]): string => `  ${cells.filter((cell) => cell !== '').join('  ')}`;
+
+function provenJson({ subject }: Verification): Record<string, unknown> {
+  if (subject === undefined) return {};
+  // Programs have read entries of a bundle under these names since the first version.
+  if (subject.kind === 'entry') {
+    const { payload } = subject;
+    const { index, kind, at } = entryJson(subject);
+    return { entry: { index, kind, at }, payload, subject: { kind: 'entry' } };
+  }
+  return { subject: subjectJson(subject) };
+}
+
+function subjectJson(subject: Exclude<Subject, { kind: 'entry' }>): Record<string, unknown> {
+  switch (subject.kind) {
+    case 'receipt':
+      return { ...subject };
+    case 'evidence':
+      return { ...subject, entries: subject.entries.map(entryJson) };
+    case 'person': {
+      const { populations } = subject;
+      return {
+        ...subject,
+        entries: subject.entries.map(entryJson),
+        populations:
+          populations?.map((one) => ({ ...one, entries: one.entries.map(({ index }) => index) })) ?? null,
+      };
+    }
+  }
+}
+
+const entryJson = ({ index, entry, payload, erased }: VerifiedEntry) => ({
+  index,
+  kind: entry.kind,
+  at: minuteOf(entry.atSeconds),
+  payload,
+  erased,
+});
+
+function keepHead(order: VerifyOrder, found: Verification, exitCode: VerifyExit): { stateText?: string } {
+  const { head } = found;
+  if (order.state === undefined || head === undefined || (exitCode !== 0 && exitCode !== 4)) return {};
+  return { stateText: stateText(withHead(order.state ?? emptyState(head.origin), head)) };
+}
+
 function unasked(result: VerifyResult): VerifyResult {
-  return { ...result, exitCode: 2, json: { ...result.json, exitCode: 2 } };
+  const { stateText: _, ...rest } = result;
+  return { ...rest, exitCode: 2, json: { ...result.json, exitCode: 2 } };
 }
 
 function noVerdict(words: VerifyWords, offline: Verification, error: GatewayError): VerifyResult {
@@ -122,26 +273,33 @@ function details(words: VerifyWords, found: Verification): string[] {
     ({ name, ok, detail }) =>
       `  ${ok ? words.passed : words.failed}  ${words.checkNames[name]}${words.colon}${detail}`,
   );
-  const levels = levelNames.map((name) => {
-    const level = found.levels[name];
-    return `  ${labelOf(words, name, level)}${words.colon}${words.states[level.state]}${words.stop}${words.meanings[level.words]}`;
-  });
+  const levels = labelled(words, found).map(
+    ({ label, level }) =>
+      `  ${label}${words.colon}${words.states[level.state]}${words.stop}${words.meanings[level.words]}`,
+  );
   return ['', words.evidence, ...levels, '', words.checks, ...checks];
 }
 
-const labelOf = (words: VerifyWords, name: LevelName, level: Level): string =>
-  words.levels[level.words === 'anchored-local-chain' ? 'anchoredLocal' : name];
-
-function summary(found: Verification): Record<string, unknown> {
-  const { verdict, levels, checks, firstFailing, erased } = found;
-  return { verdict, firstFailing: firstFailing ?? null, levels, checks, erased };
+function labelled(words: VerifyWords, found: Verification): { label: string; level: Level }[] {
+  return levelNames.map((name) => {
+    const level = found.levels[name];
+    return { level, label: words.levels[level.words === 'anchored-local-chain' ? 'anchoredLocal' : name] };
+  });
 }
 
-const timeOf = (seconds: number): string => {
-  const date = new Date(seconds * 1000);
-  // A leaf may name seconds that no calendar reaches.
-  return Number.isNaN(date.getTime()) ? `${seconds} s` : date.toISOString().replace(/:00\.000Z$/, ' UTC');
-};
+function summary(found: Verification): Record<string, unknown> {
+  const { verdict, levels, checks, firstFailing, erased, keptHead, witnesses, head } = found;
+  return {
+    verdict,
+    firstFailing: firstFailing ?? null,
+    levels,
+    checks,
+    erased,
+    witnesses,
+    ...(head === undefined ? {} : { size: head.size }),
+    ...(keptHead === undefined ? {} : { keptHead }),
+  };
+}
 
 // Details may quote the files or the chain: no escape sequence of theirs may reach a terminal.
 const printable = (line: string): string => line.replace(/[\p{Cc}\p{Cf}]/gu, '?');

@@ -80,6 +80,8 @@ function areTrue(entries: readonly VerifiedEntry[]): boolean {
   });
 }
 
+const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+
 /** What is false in a subject, or undefined. @param since for a bundle that goes on from that size */
 function lieIn(subject: Subject | undefined, since = 0): string | undefined {
   if (subject === undefined) return 'nothing is said';
@@ -101,14 +103,14 @@ function lieIn(subject: Subject | undefined, since = 0): string | undefined {
       const truth = who === undefined ? [] : log.about(who, size);
       if (subject.count !== truth.length) return 'the count';
       const own = subject.entries.map(({ index }) => index);
-      if (`${own}` !== `${truth.filter(isNew)}` || `${own}` !== `${subject.indices}`) return 'the list';
+      if (!same(own, truth.filter(isNew)) || !same(own, subject.indices)) return 'the list';
       if (!areTrue(subject.entries)) return 'the entries';
       const names = subject.populations?.map(({ name }) => name);
-      if (`${names}` !== `${person.names}`) return 'the populations';
+      if (!same(names, person.names)) return 'the populations';
       for (const { name, count, entries, members } of subject.populations ?? []) {
         const all = log.about(name, size);
         const shown = entries.map(({ index }) => index);
-        if (count !== all.length || `${shown}` !== `${all.filter(isNew)}`) return name;
+        if (count !== all.length || !same(shown, all.filter(isNew))) return name;
         if (!areTrue(entries) || !members.every((index) => shown.includes(index))) return name;
       }
       return undefined;

@@ -95,11 +95,20 @@ describe('a bundle of the log', () => {
     });
   });
 
-  it('made before its anchor gives no verdict (2) when the chain is to be asked, and says that there was nothing to ask', async () => {
+  it('made before its anchor is not anchored yet (4), whether the chain is to be asked or not', async () => {
+    const offline = await verify(unanchored);
+    expect(offline).toMatchObject({ exitCode: 4, json: { verdict: 'holds' } });
+    expect(offline.lines).toContain(verifyWords.en.notAnchored);
     const { exitCode, lines } = await verify(unanchored, trust, { rpcUrl });
-    expect(exitCode).toBe(2);
+    expect(exitCode).toBe(4);
     expect(lines).toContain(verifyWords.en.nothingToAsk);
     expect(lines).toContainEqual(expect.stringMatching(/^ {2}anchored: not there\. /));
+  });
+
+  it('gives no verdict (2) when the chain is to be asked and the trust file names none', async () => {
+    const chainless = trustText({ ...parseTrust(trust), chain: null });
+    expect(await verify(unanchored, chainless)).toMatchObject({ exitCode: 0 });
+    expect(await verify(unanchored, chainless, { rpcUrl })).toMatchObject({ exitCode: 2 });
   });
 
   it('without its payload holds, and says so', async () => {
