@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { trustText, type Trust } from '../../gateway/audit/bundle.ts';
-import { compareBytes, concat, toBase64, toHex, toUtf8, u64 } from '../../gateway/audit/bytes.ts';
+import { compareBytes, concat, fromUtf8, toBase64, toHex, toUtf8, u64 } from '../../gateway/audit/bytes.ts';
 import * as entries from '../../gateway/audit/entry.ts';
 import { formatCheckpoint, formatVerifierKey, signNote } from '../../gateway/audit/note.ts';
 import {
@@ -16,12 +16,16 @@ import {
   tileBytes,
   tilesOf,
 } from '../../gateway/audit/tiles.ts';
+import { formatTlogProof } from '../../gateway/audit/tlog-proof.ts';
 import { leafHash, MerkleTree } from '../../gateway/audit/tree.ts';
 import { signerOf } from './example-log.ts';
 
 export const goldenOrigin = 'golden.example/log/1';
 /** Of the signed heads; the last leaf of each is a map head. */
 export const goldenSizes = [5, 40, 256, 300];
+
+/** Of the entry whose proof lies beside the log. */
+export const provenIndex = 276;
 
 const logSigner = signerOf(goldenOrigin, 1);
 const sealSigner = signerOf(`${goldenOrigin}/seal`, 2);
@@ -126,6 +130,15 @@ export async function filesOf(
     for (const tile of tilesOf(size)) files.set(formatTilePath(tile), tileBytes(tree, tile));
     for (const tile of bundlesOf(size))
       files.set(formatTilePath(tile), formatEntryBundle(leaves.slice(...rangeOf(tile))));
+  }
+  if (tree.size > provenIndex) {
+    const checkpoint = fromUtf8(files.get('checkpoint') ?? new Uint8Array(0), 'golden');
+    const path = tree.inclusionPath(provenIndex, sizes.at(-1));
+    const extra = leaves[provenIndex] ?? null;
+    files.set(
+      `${provenIndex}.tlog-proof`,
+      toUtf8(formatTlogProof({ extra, index: provenIndex, path, checkpoint })),
+    );
   }
   files.set('vkey', toUtf8(`${goldenTrust.logKey}\n`));
   files.set('trust.json', toUtf8(trustText(goldenTrust)));

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseBundle } from '../../gateway/audit/bundle.ts';
@@ -13,6 +15,7 @@ import {
 import { leafHash } from '../../gateway/audit/tree.ts';
 import { checkpointAt, leafOf, origin, sealed, signerOf, tree, trust, unsealed } from './example-log.ts';
 
+const golden = join(import.meta.dirname, '..', 'golden', 'log');
 const logKey = parseVerifierKey(trust.logKey);
 const checkpoint = await checkpointAt(7);
 const hash = fc.uint8Array({ minLength: 32, maxLength: 32 });
@@ -97,6 +100,12 @@ describe('a tlog-proof', () => {
 });
 
 describe('verifying one', () => {
+  it('works with the one beside the golden log, which other tools accept too', () => {
+    const proof = parseTlogProof(new Uint8Array(readFileSync(join(golden, '276.tlog-proof'))));
+    const vkey = readFileSync(join(golden, 'vkey'), 'utf8').trim();
+    expect(verifyTlogProof(proof, { logKey: parseVerifierKey(vkey) }).size).toBe(300);
+  });
+
   const claim = { logKey, leafHash: leafHash(leafOf(4)) };
 
   it('gives the head under which the leaf lies', () => {
