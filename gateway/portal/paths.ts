@@ -15,6 +15,8 @@ export const paths = {
   switchesOnly: '/me/switches/only',
   activity: '/me/activity',
   data: '/me/data',
+  erase: '/me/erase',
+  erasure: '/erasure',
   partners: '/me/partners',
   partnersRevoke: '/me/partners/revoke',
   recommendations: '/me/recommendations',
@@ -23,6 +25,9 @@ export const paths = {
   officerEntries: '/officer/entries',
   officerCheckpoints: '/officer/checkpoints',
   officerAnchors: '/officer/anchors',
+  /** Everything about the person who is signed in, and that nothing is missing. */
+  proofOfAll: '/proofs/all.json',
+  officerHolds: '/officer/holds',
   verify: '/verify',
   stylesheet: '/assets/portal.css',
   script: '/assets/portal.js',
@@ -31,6 +36,11 @@ export const paths = {
 /** One entry as the person it concerns sees it. */
 export function myEntryPath(index: number): string {
   return `/me/entries/${index}`;
+}
+
+/** The signed receipt of a choice the person made. */
+export function consentReceiptPath(index: number): string {
+  return `/me/entries/${index}/receipt`;
 }
 
 /** One entry as the officer sees it. */

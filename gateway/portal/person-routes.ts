@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { isCategory, isPurpose, parseScope } from '../consent/vocabulary.ts';
 import { GatewayError } from '../errors.ts';
 import { Refusal } from '../gate.ts';
-import { proveForPerson } from '../operations/entries.ts';
+import { proveAllForPerson, proveForPerson } from '../operations/entries.ts';
 import { listCommonItems } from '../operations/common-items.ts';
 import {
   noteGpc,
@@ -319,6 +319,24 @@ export function personRoutes(app: FastifyInstance, portal: Portal): void {
     };
     return send(reply, budgetPage(model, await visitors.context(request, reply)));
   }
+
+  app.get<{ Querystring: { since?: string } }>(paths.proofOfAll, async (request, reply) => {
+    const { subject } = await visitors.person(request);
+    const { since = '' } = request.query;
+    if (!/^(|[1-9]\d{0,14})$/.test(since))
+      throw new GatewayError('malformed_request', 'since is the size an earlier file was made at');
+    const { value } = await proveAllForPerson(
+      operations,
+      prover,
+      subject,
+      since === '' ? null : Number(since),
+    );
+    return reply
+      .type('application/json')
+      .header('cache-control', 'no-store')
+      .header('content-disposition', 'attachment; filename="assent-everything-about-me.json"')
+      .send(value);
+  });
 
   app.get<{ Params: { file: string } }>('/proofs/:file', async (request, reply) => {
     const match = /^(\d{1,12})\.json$/.exec(request.params.file);

@@ -4,6 +4,7 @@ import type { Operation } from '../../consent/activities.ts';
 import type { Reason } from '../../consent/decide.ts';
 import type { Category, Purpose } from '../../consent/vocabulary.ts';
 import { html, type Html } from '../html.ts';
+import { eraseEn, holdsEn } from './rights-en.ts';
 
 // The English words of the portal, and by their type the list of what every other language must say.
 // Numbers arrive formatted and marked up, so that a sentence decides where they stand.
@@ -222,6 +223,7 @@ export const en = {
       entries: 'Entries',
       checkpoints: 'Checkpoints',
       anchors: 'Anchors',
+      holds: 'Legal holds',
     },
     newer: 'Newer',
     older: 'Older',
@@ -424,6 +426,9 @@ export const en = {
     } as Record<string, string>,
   },
 
+  erase: eraseEn,
+  holds: holdsEn,
+
   switches: {
     title: 'Your switches',
     lead: 'A switch takes effect on the next request. What you have not been asked is refused.',
@@ -472,6 +477,14 @@ export const en = {
     for: (purpose: string) => `for ${purpose}`,
     entry: (n: string) => `Entry ${n}`,
     open: 'Open',
+    proveAll: 'Prove that this is everything',
+    proveAllText:
+      'One file with every entry about you, what each says, and the proof that none is missing. It also shows every use of groups you may have been part of.',
+    proveAllHow: (verify: Html) =>
+      html`Check it yourself: ${verify} works without this server. It proves what the log holds, not that every use of data became an entry.`,
+    proveAllButton: 'Download the file',
+    since: 'Only what is new since an earlier file',
+    sinceLabel: 'Size of the log in the earlier file',
   },
 
   partners: {

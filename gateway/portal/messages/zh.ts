@@ -1,5 +1,6 @@
 import { html } from '../html.ts';
 import type { Messages } from './en.ts';
+import { eraseZh, holdsZh } from './rights-zh.ts';
 
 // 中文文案。用语依据 GB/T 42574-2023 与《个人信息保护法》：个人信息主体、明示同意、单独同意、撤回同意、处理目的、接收方。
 
@@ -205,6 +206,7 @@ export const zh: Messages = {
       entries: '日志条目',
       checkpoints: '签名摘要',
       anchors: '上链记录',
+      holds: '法定保留',
     },
     newer: '较新',
     older: '较早',
@@ -395,6 +397,9 @@ export const zh: Messages = {
     },
   },
 
+  erase: eraseZh,
+  holds: holdsZh,
+
   switches: {
     title: '您的授权开关',
     lead: '开关对下一次请求立即生效。没有征求过您意见的，一律拒绝。',
@@ -442,6 +447,14 @@ export const zh: Messages = {
     for: (purpose) => `用于${purpose}`,
     entry: (n) => `第 ${n} 条`,
     open: '打开',
+    proveAll: '证明这就是全部记录',
+    proveAllText:
+      '一个文件，包含关于您的每一条记录及其内容，以及“无一遗漏”的证明。您可能所属的人群被使用的每一次也列在其中。',
+    proveAllHow: (verify) =>
+      html`您可以自行核验：${verify}无需本服务器即可使用。它证明日志中有什么，不证明每次使用都已记入日志。`,
+    proveAllButton: '下载文件',
+    since: '只要上一份文件之后的新记录',
+    sinceLabel: '上一份文件中的日志规模',
   },
 
   partners: {

@@ -48,6 +48,21 @@ export function activityPage(model: ActivityModel, ctx: PageContext): Html {
     </form>
     ${model.lines.length === 0 ? html`<p class="quiet">${m.activity.none}</p>` : timeline(model.lines, ctx)}
     ${pager(model.paging, ctx)}
+    <section class="invite tools" aria-labelledby="everything">
+      <div>
+        <h2 id="everything">${m.activity.proveAll}</h2>
+        <p>${m.activity.proveAllText}</p>
+        <p class="hint">${m.activity.proveAllHow(html`<a href="${paths.verify}">${m.verify.title}</a>`)}</p>
+      </div>
+      <form method="get" action="${paths.proofOfAll}">
+        <button>${m.activity.proveAllButton}</button>
+        <details>
+          <summary>${m.activity.since}</summary>
+          <label for="since">${m.activity.sinceLabel}</label>
+          <input id="since" name="since" inputmode="numeric" pattern="[1-9][0-9]*" maxlength="15" />
+        </details>
+      </form>
+    </section>
   `;
   return layout({ title: m.activity.title, main }, ctx);
 }
