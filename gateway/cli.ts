@@ -16,6 +16,7 @@ const usage = `assent COMMAND
   import --consents FILE                                  load existing consent records (CSV or NDJSON)
   train                                                   train the recommender on those who allow it
   invite REFERENCE                                        one-time code that links a sign-up to a person's records
+  erase REFERENCE [RECEIPT.json]                          erase a person who asked by another way than the portal
   staff add ROLE NAME                                     add an officer, analyst or operator (password on stdin)
   staff token NAME                                        a token for scripts, such as an analyst's queries
   partner add ID NAME --redirect URL --scope SCOPE ...    register a partner app; prints its secret once
@@ -55,6 +56,7 @@ async function main(given: string[]): Promise<number> {
     case 'import':
     case 'train':
     case 'invite':
+    case 'erase':
     case 'staff':
     case 'partner':
     case 'trust': {

@@ -11,13 +11,15 @@ import { importConsents } from '../operations/import-consents.ts';
 import { importData, type ImportOrder, type LegalBasis } from '../operations/import-data.ts';
 import { mappedSource, movieLensSource } from '../operations/import-sources.ts';
 import { trainRecommender } from '../operations/train-recommender.ts';
+import { erasePerson, resumeErasures } from '../rights/erase.ts';
+import { fetchErasure } from '../rights/receipts.ts';
 import { setting } from '../store/tables.ts';
 import { realSystem } from '../system.ts';
 import { need, report, Usage, type Values } from './order.ts';
 
 const operator = 'cli';
 
-export type DataCommand = 'import' | 'train' | 'invite' | 'staff' | 'partner' | 'trust';
+export type DataCommand = 'import' | 'train' | 'invite' | 'erase' | 'staff' | 'partner' | 'trust';
 
 /** @returns exit code. @throws Usage, GatewayError */
 export async function runOnData(
@@ -47,6 +49,8 @@ function run(core: Core, command: DataCommand, rest: readonly string[], values: 
       return train(core, values);
     case 'invite':
       return sendInvitation(core, rest, values);
+    case 'erase':
+      return erase(core, rest, values);
     case 'staff':
       return staff(core, rest, values);
     case 'partner':
@@ -182,6 +186,30 @@ async function exportTrust(core: Core, rest: readonly string[], values: Values):
 async function sendInvitation(core: Core, rest: readonly string[], values: Values): Promise<number> {
   const { value } = await invite(core.operations, operator, need(rest[0], 'a person reference'));
   report(values, { invitation: value }, [`invitation (once, 14 days): ${value}`]);
+  return 0;
+}
+
+/** The receipt is the person's: the operator hands it, or its code, to them. */
+async function erase(core: Core, rest: readonly string[], values: Values): Promise<number> {
+  const reference = need(rest[0], 'a person reference');
+  const path = rest[1];
+  if (path !== undefined && existsSync(path)) throw new Usage(`${path} exists; it is not overwritten`);
+  const { value } = await erasePerson(core.operations, { kind: 'operator', id: operator, reference });
+  const { code, evidenceUntilMs } = value;
+  const until = new Date(evidenceUntilMs).toISOString().slice(0, 10);
+  const waits = await resumeErasures(core.operations).then(
+    () => undefined,
+    (error: unknown) => (error instanceof Error ? error.message : 'the files could not be cleaned'),
+  );
+  const receipt =
+    path === undefined || waits !== undefined ? null : (await fetchErasure(core, code)).value.receipt;
+  if (path !== undefined && receipt !== null) writeFileSync(path, receipt, { flag: 'wx', mode: 0o600 });
+  report(values, { code, evidenceUntil: until, completed: waits === undefined }, [
+    waits === undefined ? 'erased' : `rows and keys are gone; the files wait to be cleaned: ${waits}`,
+    `receipt code (shown once, for the person): ${code}`,
+    ...(receipt === null ? [] : [`wrote ${path ?? ''}`]),
+    `proof of consent and of this erasure stays readable until ${until}`,
+  ]);
   return 0;
 }
 

@@ -363,6 +363,24 @@ async function hashPassword(parts: OperationParts, password: string): Promise<st
   return `argon2id$${argon.memory}$${argon.passes}$${Buffer.from(nonce).toString('base64url')}$${Buffer.from(hash).toString('base64url')}`;
 }
 
+/** Whether this is the password of that person's account; for a step that asks again. */
+export async function confirmPassword(
+  parts: OperationParts,
+  person: string,
+  password: string,
+): Promise<boolean> {
+  const [row] = await parts.read((reader) =>
+    reader.db.select({ password: account.password }).from(account).where(eq(account.person, person)),
+  );
+  try {
+    await checkPassword(parts, password, row?.password);
+    return true;
+  } catch (error) {
+    if (error instanceof GatewayError && error.code === 'sign_in_failed') return false;
+    throw error;
+  }
+}
+
 async function checkPassword(
   parts: OperationParts,
   password: string,

@@ -101,6 +101,7 @@ const officerNav = [
   ['entries', paths.officerEntries],
   ['checkpoints', paths.officerCheckpoints],
   ['anchors', paths.officerAnchors],
+  ['holds', paths.officerHolds],
 ] as const;
 
 function navigation(ctx: PageContext): Html {

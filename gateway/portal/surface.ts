@@ -17,6 +17,7 @@ import { problemPage } from './pages/problem.ts';
 import { personRoutes } from './person-routes.ts';
 import { publicRoutes } from './public-routes.ts';
 import { refuseRepeated } from './query.ts';
+import { rightsRoutes } from './rights-routes.ts';
 import { createSessions, type Sessions } from './session.ts';
 import { createVisitors, type Visitors } from './visitor.ts';
 import type { Html } from './html.ts';
@@ -70,6 +71,7 @@ export async function portalRoutes(app: FastifyInstance, portal: Portal): Promis
   publicRoutes(app, portal);
   personRoutes(app, portal);
   officerRoutes(app, portal);
+  rightsRoutes(app, portal);
   await portal.oauth.interactions(app, {
     currentPerson: async (request) => {
       const session = await portal.sessions.find(request);

@@ -14,11 +14,13 @@ import { demoPage } from '../../gateway/portal/pages/demo.ts';
 import { demoPartnerPage, type DemoPartnerModel } from '../../gateway/portal/pages/demo-partner.ts';
 import { enrolPage } from '../../gateway/portal/pages/enrol.ts';
 import { entryPage, type EntryModel } from '../../gateway/portal/pages/entry.ts';
+import { erasedPage, erasePage, receiptPage } from '../../gateway/portal/pages/erase.ts';
 import { homePage } from '../../gateway/portal/pages/home.ts';
 import { landingPage } from '../../gateway/portal/pages/landing.ts';
 import { type AnchorLine, officerAnchorsPage } from '../../gateway/portal/pages/officer-anchors.ts';
 import { officerCheckpointsPage } from '../../gateway/portal/pages/officer-checkpoints.ts';
 import { officerEntriesPage } from '../../gateway/portal/pages/officer-entries.ts';
+import { officerHoldsPage } from '../../gateway/portal/pages/officer-holds.ts';
 import { officerOverviewPage } from '../../gateway/portal/pages/officer-overview.ts';
 import { partnerGuidePage } from '../../gateway/portal/pages/partner-guide.ts';
 import { partnersPage } from '../../gateway/portal/pages/partners.ts';
@@ -543,6 +545,96 @@ export const samples: readonly Sample[] = [
           mode: 'off',
           basedOnCount: 0,
           items: [{ title: { en: 'Small Kitchens', zh: '小厨房' }, because: [] }],
+        },
+        ctx,
+      ),
+  },
+  {
+    name: 'erase',
+    viewer: person,
+    url: '/me/erase',
+    render: (ctx) =>
+      erasePage(
+        {
+          confirmBy: 'password',
+          problem: 'wrong_password',
+          evidenceUntilMs: nowMs + 1095 * day,
+          holds: [{ categories: ['transactions', 'location'], payloads: true, untilMs: nowMs + 200 * day }],
+        },
+        ctx,
+      ),
+  },
+  {
+    name: 'erased',
+    viewer: nobody,
+    url: '/erasure',
+    render: (ctx) =>
+      erasedPage(
+        {
+          code: 'q7RkT2nP9wZx4vBm1sLd8yHc3fA',
+          isCompleted: true,
+          evidenceUntilMs: nowMs + 1095 * day,
+        },
+        ctx,
+      ),
+  },
+  {
+    name: 'erasure',
+    viewer: nobody,
+    url: '/erasure',
+    render: (ctx) => receiptPage({ code: 'q7RkT2nP9wZx4vBm', hasFailed: true, found: null }, ctx),
+  },
+  {
+    name: 'erasure-going-on',
+    viewer: nobody,
+    url: '/erasure',
+    render: (ctx) =>
+      receiptPage(
+        {
+          code: 'q7RkT2nP9wZx4vBm1sLd8yHc3fA',
+          hasFailed: false,
+          found: { requestedMs: nowMs, completedMs: null, evidenceUntilMs: nowMs + 1095 * day },
+        },
+        ctx,
+      ),
+  },
+  {
+    name: 'officer-holds',
+    viewer: officer,
+    url: '/officer/holds',
+    render: (ctx) =>
+      officerHoldsPage(
+        {
+          problem: 'conflict',
+          typed: { person: 'shop:196', reason: '', days: '90' },
+          holds: [
+            {
+              id: '1f'.repeat(16),
+              person: '3c'.repeat(16),
+              categories: ['transactions', 'location'],
+              payloads: true,
+              reason: 'Case 2026-117, order of the district court of 12 November',
+              disclose: true,
+              state: 'ordered',
+              untilMs: nowMs + 200 * day,
+              orderedBy: 'He Yan',
+              confirmedBy: null,
+              isOwn: false,
+            },
+            {
+              id: '2f'.repeat(16),
+              person: '9a'.repeat(16),
+              categories: [],
+              payloads: false,
+              reason: 'Case 2025-8, tax audit',
+              disclose: false,
+              state: 'ended',
+              untilMs: nowMs - 20 * day,
+              orderedBy: 'He Yan',
+              confirmedBy: 'Chen Rui',
+              isOwn: false,
+            },
+          ],
         },
         ctx,
       ),

@@ -59,6 +59,9 @@ export function dataPage(model: DataModel, ctx: PageContext): Html {
             </nav>
             ${sources(model, ctx)} ${rows(model, model.chosen, ctx)}`
     }
+    <section>
+      <p><a href="${paths.erase}">${m.erase.link}</a></p>
+    </section>
   `;
   return layout({ title: m.data.title, main }, ctx);
 }

@@ -11,7 +11,7 @@ import { words, type PageContext } from '../parts/page.ts';
 import { facts } from '../parts/table.ts';
 import { number, outcome, time, wholeHash, type Outcome } from '../parts/text.ts';
 import { didOrAsked } from '../parts/timeline.ts';
-import { myEntryPath, noticePath, officerEntryPath, paths, proofPath } from '../paths.ts';
+import { consentReceiptPath, myEntryPath, noticePath, officerEntryPath, paths, proofPath } from '../paths.ts';
 
 /** The leaf, decoded. Hashes and tags in hex. */
 export interface LeafView {
@@ -92,6 +92,14 @@ export function entryPage(model: EntryModel, ctx: PageContext): Html {
         <p class="quiet">${m.verifyLead}</p>
         <p class="buttons">
           <a class="button" href="${proofPath(model.index)}" download>${words(ctx).layout.proof}</a>
+          ${
+            model.seenBy === 'person' &&
+            model.leaf.kind === 'consent' &&
+            model.payload.state === 'readable' &&
+            html`<a class="button plain" href="${consentReceiptPath(model.index)}" download
+              >${words(ctx).erase.receiptOfChoice}</a
+            >`
+          }
           <a class="button plain" href="${paths.verify}">${words(ctx).layout.verify}</a>
         </p>
       </aside>
