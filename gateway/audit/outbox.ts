@@ -10,7 +10,7 @@ import type { AnchorRow } from './proof.ts';
 /**
  * `signed`: stored, perhaps sent. `broadcast`: the chain took it. `mined`: in a block that may still go.
  * `final`: in a block that stays. `failed`: reverted, or another transaction has its nonce. `lost`: its chain
- * was replaced by another.
+ * was replaced by another, or the log goes on under another name.
  */
 export type AnchorState = 'signed' | 'broadcast' | 'mined' | 'final' | 'failed' | 'lost';
 

@@ -235,18 +235,18 @@ export async function createWitnesses(parts: WitnessesParts): Promise<Witnesses>
 
   async function compare(witness: string, size: number, root: Uint8Array): Promise<void> {
     const held = log.durableSize();
-    const way =
-      'Something was restored or removed. Put back the newest backup that holds these entries; if there is none, keep this folder as evidence and begin a new log under another ASSENT_ORIGIN';
     if (size > held) {
       throw new GatewayError(
         'log_fork',
-        `the log holds ${held} entries, but the witness ${witness} cosigned a head of ${size} that this log signed. ${way}`,
+        `the log holds ${held} entries, but the witness ${witness} cosigned a head of ${size} that this log signed`,
+        { details: { contradicts: 'witness', witness, held, known: size } },
       );
     }
     if (Buffer.compare((await log.tree()).root(size), root) !== 0) {
       throw new GatewayError(
         'log_fork',
-        `the first ${size} of the log's ${held} entries do not have the root that this log signed and the witness ${witness} cosigned. ${way}`,
+        `the first ${size} of the log's ${held} entries do not have the root that this log signed and the witness ${witness} cosigned`,
+        { details: { contradicts: 'witness', witness, held, known: size } },
       );
     }
   }

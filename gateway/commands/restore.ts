@@ -117,10 +117,12 @@ async function goOn(given: Config, newOrigin: string, values: Values): Promise<n
   } finally {
     await core.close();
   }
-  // Signed at once: from here on this folder shows no head of the old name.
-  const renamed = await openCore({ ...config, origin: newOrigin }, realSystem);
+  let logKey: string;
+  // Signed at once: from here on this folder shows no head of the old name. The policy file still names the old key.
+  const renamed = await openCore({ ...config, origin: newOrigin, witnessPolicyFile: undefined }, realSystem);
   try {
     await renamed.publisher.publish();
+    logKey = renamed.logSigner.verifierKey;
   } finally {
     await renamed.close();
   }
@@ -154,8 +156,8 @@ async function findLoss(core: Core, { chain }: OpenChain): Promise<readonly Know
     clock: system.clock,
   });
   const heads: KnownHead[] = [];
-  for (const check of [() => anchorer.check()]) {
-    await check().catch((error: unknown) => {
+  for (const check of [() => anchorer.check(), () => core.witnesses.check()]) {
+    await check().then(undefined, (error: unknown) => {
       const details = error instanceof GatewayError ? forkDetails(error) : undefined;
       if (details === undefined || details.contradicts === 'checkpoint') throw error;
       heads.push({ by: details.contradicts, known: details.known });
@@ -164,7 +166,7 @@ async function findLoss(core: Core, { chain }: OpenChain): Promise<readonly Know
   if (heads.length > 0) return heads;
   throw new GatewayError(
     'conflict',
-    'nothing is missing: the chain knows no head that this folder does not hold. A new name would only end the old one',
+    'nothing is missing: neither the chain nor a witness knows a head that this folder does not hold. A new name would only end the old one',
   );
 }
 

@@ -4,7 +4,7 @@ import { eq, ne } from 'drizzle-orm';
 import { formatVerifierKey } from '../audit/note.ts';
 import { GatewayError } from '../errors.ts';
 import type { Released } from '../gate.ts';
-import { anchor, oauthRecord, session, setting, staffToken } from '../store/tables.ts';
+import { anchor, cosignature, oauthRecord, session, setting, staffToken } from '../store/tables.ts';
 import { staffRequest } from './accounts.ts';
 import type { OperationParts } from './parts.ts';
 
@@ -54,10 +54,10 @@ export async function acceptLoss(
       .insert(setting)
       .values({ name: formerOriginsSetting, value })
       .onConflictDoUpdate({ target: setting.name, set: { value } });
-    // Anchors of the old name prove nothing of the new one.
+    // Anchors and cosignatures of the old name prove nothing of the new one; bundles made with them hold their own.
     const changedMs = parts.system.clock.nowMs();
     await tx.db.update(anchor).set({ state: 'lost', changedMs }).where(ne(anchor.state, 'failed'));
-    for (const table of [session, staffToken, oauthRecord]) await tx.db.delete(table);
+    for (const table of [cosignature, session, staffToken, oauthRecord]) await tx.db.delete(table);
     return { value: { formerOrigins }, kind: 'incident', keyClass: 'evidence' };
   });
 }
