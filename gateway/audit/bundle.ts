@@ -178,12 +178,17 @@ export function keysOf(trust: Pick<Trust, 'origin' | 'logKey' | 'sealKey'>): {
   return { logKey, sealKey };
 }
 
-function fromV1({ witnesses: _, quorum: __, ...rest }: TrustV1): Trust {
+function fromV1({ origin: log, logKey, sealKey, chain, exportedAt }: TrustV1): Trust {
+  const policy = `log ${logKey}\nquorum none\n`;
   return {
-    ...rest,
     format: trustFormat,
-    policy: `log ${rest.logKey}\nquorum none\n`,
+    origin: log,
+    logKey,
+    sealKey,
+    chain,
+    policy,
     populations: null,
+    exportedAt,
   };
 }
 

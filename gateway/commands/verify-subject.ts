@@ -92,10 +92,14 @@ function rowOf(words: SubjectWords, m: Messages, { index, entry, payload, erased
 
 function personClaim(words: SubjectWords, subject: PersonSubject, headSize: number): string[] {
   const { count, newCount, earlier, tag } = subject;
-  const claim = [words.claim(count, headSize), words.tag(tag)];
-  if (earlier === null) return claim;
-  const from = words.goesOn(earlier.size, count - newCount, newCount);
-  return [...claim, from, earlier.isCompared ? words.compared : words.notCompared];
+  if (earlier === null) return [words.claim(count, headSize), words.tag(tag)];
+  // Without the earlier bundle, an entry that came after its head could hide in the part that is not shown.
+  if (!earlier.isCompared) return [words.notCompared(newCount, earlier.size), words.tag(tag)];
+  return [
+    words.claim(count, headSize),
+    words.tag(tag),
+    words.compared(earlier.size, count - newCount, newCount),
+  ];
 }
 
 function personFacts(words: SubjectWords, { populations, changes }: PersonSubject): string[] {
@@ -114,9 +118,8 @@ function personFacts(words: SubjectWords, { populations, changes }: PersonSubjec
 interface SubjectWords {
   readonly claim: (count: number, size: number) => string;
   readonly tag: (tag: string) => string;
-  readonly goesOn: (size: number, before: number, now: number) => string;
-  readonly compared: string;
-  readonly notCompared: string;
+  readonly compared: (size: number, before: number, now: number) => string;
+  readonly notCompared: (now: number, size: number) => string;
   readonly noPopulations: string;
   readonly population: (name: string, count: number, shown: number, members: number) => string;
   readonly joined: (index: number, name: string) => string;
@@ -153,11 +156,11 @@ const en: SubjectWords = {
     `Relative to this checkpoint (${plural(size, 'leaf', 'leaves')}) exactly ` +
     `${count === 1 ? 'this 1 entry concerns' : `these ${count} entries concern`} this tag; none is missing.`,
   tag: (tag) => `Tag: ${tag}`,
-  goesOn: (size, before, now) =>
-    `It goes on from an earlier bundle (head of size ${size}): ${before} there, ${now} here.`,
-  compared: 'That earlier bundle was given and fits.',
-  notCompared:
-    'That earlier bundle was not given: how many entries it showed is the operator’s word until you compare it with --earlier FILE.',
+  compared: (size, before, now) =>
+    `It goes on from the earlier bundle (head of size ${size}) that was given, and fits: ${before} there, ${now} here.`,
+  notCompared: (now, size) =>
+    `${plural(now, 'entry', 'entries')} of this tag ${now === 1 ? 'is' : 'are'} shown here. That nothing else came after ` +
+    `the earlier bundle (head of size ${size}) is the operator’s word until you give that bundle with --earlier FILE.`,
   noPopulations: 'The trust file names no populations: nothing is proven of uses of many people at once.',
   population: (name, count, shown, members) =>
     `Population ${name}: ${plural(count, 'use', 'uses')} in all, ${shown} here, ${members} with this person (the operator’s word).`,
@@ -192,9 +195,10 @@ const zh: SubjectWords = {
   claim: (count, size) =>
     `就此签名摘要（共 ${size} 条）而言，涉及该标签的条目恰为以下 ${count} 条，无一遗漏。`,
   tag: (tag) => `标签：${tag}`,
-  goesOn: (size, before, now) => `接续先前的凭证（摘要共 ${size} 条）：先前 ${before} 条，此处 ${now} 条。`,
-  compared: '已与先前的凭证核对，前后相符。',
-  notCompared: '未提供先前的凭证：其条数仅为运营方所述，可用 --earlier FILE 核对。',
+  compared: (size, before, now) =>
+    `已与先前的凭证（摘要共 ${size} 条）核对，前后相符：先前 ${before} 条，此处 ${now} 条。`,
+  notCompared: (now, size) =>
+    `此处出示该标签的条目 ${now} 条。先前的凭证（摘要共 ${size} 条）之后再无其他条目，仅为运营方所述；可用 --earlier FILE 核对。`,
   noPopulations: '信任文件未列出群体：对群体数据的使用，此处不作任何证明。',
   population: (name, count, shown, members) =>
     `群体 ${name}：共使用 ${count} 次，此处 ${shown} 次，其中 ${members} 次包含此人（运营方所述）。`,

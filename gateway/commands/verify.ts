@@ -192,11 +192,11 @@ function proven(words: VerifyWords, language: Language, found: Verification): st
     const line = words.entry(index, entry.kind, minuteOf(entry.atSeconds));
     return erased ? [line, words.noPayload] : [line];
   }
-  const { claim, columns, rows, further, doesNotProve } = subjectText(language, subject, head?.size ?? 0);
+  const { claim, rows, further, doesNotProve } = subjectText(language, subject, head?.size ?? 0);
   const section = (lines: readonly string[]) => (lines.length === 0 ? [] : ['', ...lines]);
   return [
     ...claim,
-    ...section(rows.length === 0 ? [] : [columns, ...rows].map(rowLine)),
+    ...section(rows.map(rowLine)),
     ...section(further),
     '',
     limitsHeading(language),
