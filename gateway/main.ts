@@ -6,7 +6,7 @@ import { buildApp } from './app.ts';
 import { lockHome } from './chain/lock.ts';
 import { openChain, openCore, type Core, type OpenChain } from './compose.ts';
 import { waysOut } from './commands/ways-out.ts';
-import { isLoopback, loadConfig, variables, type Config } from './config.ts';
+import { isLoopback, loadConfig, variables } from './config.ts';
 import { demoSurface } from './demo/routes.ts';
 import { ensureDemoWorld, type World } from './demo/world.ts';
 import { GatewayError } from './errors.ts';
