@@ -117,7 +117,7 @@ function ordered({ format, origin, kdf, cipher }: Archive): Archive {
 function stretched(passphrase: string, { kdf }: Archive): Buffer {
   // The same characters typed on another system may come as other code points.
   const text = passphrase.normalize('NFKC');
-  const length = [...text].length;
+  const length = Array.from(text).length;
   if (length < passphraseLeast || length > passphraseMost) {
     throw new GatewayError(
       'malformed_request',

@@ -138,7 +138,12 @@ async function goOn(given: Config, newOrigin: string, values: Values): Promise<n
     ...(given.chainContract === undefined
       ? []
       : [
-          `let the contract's admin call setSubmitter(${logId}, ${submitter}): until then nothing is anchored`,
+          `unless this gateway's key is the contract's admin, let the admin call setSubmitter(${logId}, ${submitter})`,
+        ]),
+    ...(given.witnessPolicyFile === undefined
+      ? []
+      : [
+          `witnesses take the log under its new key only; put it into the policy file and tell them: ${logKey}`,
         ]),
   ]);
   return 0;
