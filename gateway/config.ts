@@ -69,7 +69,8 @@ export const variables = {
   ASSENT_CHAIN_FINALITY: 'finalized, safe, instant, or a number of confirmations (default: finalized)',
   ASSENT_ANCHOR_EVERY_SECONDS: 'seconds between anchors (default: 60)',
   ASSENT_EVIDENCE_DAYS: 'days that proof of consent stays readable after an erasure (default: 1095)',
-  ASSENT_WITNESS_POLICY: 'file that says which witnesses cosign heads, as c2sp.org/tlog-policy (default: none)',
+  ASSENT_WITNESS_POLICY:
+    'file that says which witnesses cosign heads, as c2sp.org/tlog-policy (default: none)',
   ASSENT_TRUST_PROXY: '1 behind a proxy that sets X-Forwarded-*',
   ASSENT_EMPTY: '1: start without the demo world',
   ASSENT_REQUESTS_PER_MINUTE: 'requests a minute from one address (default: 600; 0: no limit)',
