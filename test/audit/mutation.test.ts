@@ -1,6 +1,7 @@
 // A forger changes one thing at a time, in every place: first without the operator's key, then with it. Without, nothing
 // may hold. With it, whatever still holds must say nothing that is not so.
 import { sha256 } from '@noble/hashes/sha2.js';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toBase64, toHex, toUtf8 } from '../../gateway/audit/bytes.ts';
 import { canonicalPayload } from '../../gateway/audit/entry.ts';
@@ -198,6 +199,32 @@ describe('a forged file', { timeout: 120_000 }, () => {
     // A receipt is its operator's word and nothing else.
     expect(held.length).toBeGreaterThan(0);
     total += mutants;
+  });
+
+  it('that is junk gets a verdict, whatever its kind', () => {
+    const formats = ['bundle', 'person', 'evidence', 'receipt'].map((name) => `assent-${name}/v1`);
+    const refused = (file: string) =>
+      expect(verifyFile(file, person.trustFile)).toMatchObject({ firstFailing: 'format' });
+    for (const format of formats) {
+      for (const junk of [
+        [],
+        null,
+        '\ud800',
+        { deep: JSON.parse(`${'['.repeat(900)}${']'.repeat(900)}`) as unknown },
+      ])
+        refused(JSON.stringify({ format, own: junk, statement: junk, entries: junk }));
+      refused(`{"format":"${format}","own":${'['.repeat(100_000)}`);
+    }
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...formats),
+        fc.dictionary(fc.string(), fc.jsonValue()),
+        (format, members) => {
+          refused(`${JSON.stringify({ ...members, format })}\n`);
+        },
+      ),
+    );
+    for (const junk of ['null\n', '[]\n', '1\n', '{}\n', '', '\0']) refused(junk);
   });
 
   it('was tried in thousands of ways', () => {

@@ -156,6 +156,19 @@ describe('a bundle that goes on from an earlier one', () => {
     expect(await verdictOf(whole, { earlier })).toBe('holds: every check');
   });
 
+  it('may have an earlier one from before a population was added', async () => {
+    const short = await log.person(0, firstSize);
+    const before = await person.sealAnything(
+      withPathsAt(firstSize, { ...short, populations: short.populations.slice(1) }),
+    );
+    expect(verifyFile(before, person.trustFile).firstFailing).toBe('populations');
+    const { analytics, rest } = { analytics: whole.populations[0]!, rest: later.populations.slice(1) };
+    const now = withPathsAt(size, { ...later, populations: [analytics, ...rest] });
+    expect(await verdictOf(now, { earlier: before })).toBe('holds: every check');
+    // A list cannot go on from one that was not shown.
+    expect(await verdictOf(later, { earlier: before })).toBe('does-not-hold: earlier bundle');
+  });
+
   it.each<[string, () => Promise<object> | object, (() => Promise<string>) | string]>([
     ['another person’s', () => later, async () => person.sealAnything(await log.person(1, firstSize))],
     ['one of another head', () => later, async () => person.sealAnything(await log.person(0, size))],
@@ -234,8 +247,9 @@ function without(section: Section, index: number): Section {
 
 const withOwn = (own: Partial<Section>): Unsealed => withPaths({ ...whole, own: { ...whole.own, ...own } });
 /** Repairs the multi-proof, so that only the claim itself can be found. */
-function withPaths(bundle: Unsealed): Unsealed {
-  const { size: at } = { size };
+const withPaths = (bundle: Unsealed): Unsealed => withPathsAt(size, bundle);
+
+function withPathsAt(at: number, bundle: Unsealed): Unsealed {
   return { ...bundle, paths: person.pathsFor(log, [bundle.own, ...bundle.populations], at) };
 }
 

@@ -126,6 +126,40 @@ describe('a bundle of the log', () => {
   });
 });
 
+describe('a person’s bundle of the log', () => {
+  it('holds for everybody in it and for nobody else, and goes on from an earlier one', async () => {
+    const prover = ledger.proverFor(chain);
+    const trustNow = await prover.trust();
+    const first = await prover.person('p-1');
+    const found = await verify(first, trustNow, { rpcUrl });
+    expect(found.json).toMatchObject({
+      exitCode: 0,
+      firstFailing: null,
+      levels: { anchored: { state: 'holds' } },
+      subject: {
+        kind: 'person',
+        count: 3,
+        entries: [{ payload: { operation: 'read-data', row: 1 } }, {}, {}],
+      },
+    });
+    const { size } = found.json as { size: number };
+    await ledger.add(4);
+    const later = await prover.person('p-1', size);
+    const more = await verifyCommand({ bundleText: later, trustText: trustNow, earlierText: first });
+    expect(more.json).toMatchObject({
+      exitCode: 0,
+      subject: { earlier: { size, isCompared: true } },
+    });
+    const { subject } = more.json as { subject: { count: number; newCount: number } };
+    expect(subject.newCount).toBeGreaterThan(0);
+    const whole = (await verify(await prover.person('p-1'), trustNow)).json as typeof more.json;
+    expect(whole).toMatchObject({ subject: { count: subject.count, newCount: subject.count } });
+    const other = await prover.person('p-2');
+    const swapped = await verifyCommand({ bundleText: later, trustText: trustNow, earlierText: other });
+    expect(swapped).toMatchObject({ exitCode: 1, json: { firstFailing: 'earlier bundle' } });
+  });
+});
+
 describe('a false bundle', () => {
   it('with any byte changed does not hold, and the failing check is named', async () => {
     const bytes = Buffer.from(bundle);
