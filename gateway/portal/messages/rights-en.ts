@@ -23,7 +23,8 @@ export const eraseEn = {
     no import brings you back. It cannot be turned back into the number.`,
     html`Records that a law or an order requires to be kept. They are kept apart, used for nothing, and
     deleted when the duty ends.`,
-    html`Statistics already given out. They count groups with noise added and do not show whether you were in.`,
+    html`Statistics already given out. They count groups with noise added and tell next to nothing of any one
+    person.`,
     html`What partners received before. Ask them to delete it; your activity names them.`,
     html`Backups made earlier, until the operator’s own period for them ends.`,
   ],

@@ -69,7 +69,7 @@ function holdTable(holds: readonly HoldLine[], ctx: PageContext): Html {
       keeps(hold, ctx),
       m.states[hold.state],
       time(hold.untilMs, 'day', ctx),
-      formatList([hold.orderedBy, hold.confirmedBy ?? '–'], ctx.lang),
+      formatList(hold.confirmedBy === null ? [hold.orderedBy] : [hold.orderedBy, hold.confirmedBy], ctx.lang),
       hold.disclose ? m.yes : m.no,
       actions(hold, ctx),
     ]),
