@@ -19,6 +19,7 @@ import type { Keyring } from './keys.ts';
 import { populationsHolder, type Log } from './log.ts';
 import { findEntry, openPayload } from './payload.ts';
 import { policyTextFor } from './policy.ts';
+import { proveEvidence, type EvidenceOrder } from './prove-evidence.ts';
 import { provePerson } from './prove-person.ts';
 import type { Publisher, SignedHead, Signer } from './publish.ts';
 import type { MerkleTree } from './tree.ts';
@@ -31,6 +32,8 @@ export interface Prover {
   bundle(number: number, disclose: boolean): Promise<string>;
   /** Everything about one person and that nothing is missing; see `provePerson`. */
   person(person: string, since?: number | null): Promise<string>;
+  /** A selection of entries with one proof for all; see `proveEvidence`. */
+  evidence(order: EvidenceOrder): Promise<string>;
   trust(): Promise<string>;
   /** The note to publish: the newest checkpoint, or the newest witnessed one while that is young. */
   checkpoint(): Promise<string | undefined>;
@@ -150,6 +153,8 @@ export function createProver(parts: ProverParts): Prover {
     },
 
     person: (person, since = null) => provePerson({ ...parts, origin, noteOf, anchorFor }, person, since),
+
+    evidence: (order) => proveEvidence({ ...parts, origin, noteOf, anchorFor }, order),
 
     async trust() {
       const { tag } = await store.read((reader) => keyring.open(reader, populationsHolder));

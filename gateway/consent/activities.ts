@@ -40,6 +40,7 @@ export const activities = {
   'end-hold': { basis: 'accountability', callers: ['officer'] },
   'list-entries': { basis: 'accountability', callers: ['officer'] },
   'open-entry': { basis: 'accountability', callers: ['officer'] },
+  'export-evidence': { basis: 'accountability', callers: ['officer'] },
   'export-person': { basis: 'accountability', callers: ['officer'] },
   'read-log': { basis: 'accountability', callers: ['officer'] },
   'staff-sign-in': { basis: 'accountability', callers: ['officer', 'analyst', 'operator'] },

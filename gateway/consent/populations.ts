@@ -25,11 +25,13 @@ const byConsent: ReadonlyMap<string, Allowed> = new Map(
 );
 
 export type PopulationName =
-  `analytics/${Category}/engine:privacy` | 'recommendation/browsing/engine:recommend' | 'import';
+  `analytics/${Category}/engine:privacy` | 'recommendation/browsing/engine:recommend' | 'evidence' | 'import';
 
 /** Every population there is, in the order of the trust file: sorted by code unit. */
 export const populationNames: readonly PopulationName[] = [
   ...([...byConsent.keys()] as PopulationName[]),
+  // Everyone whom entries concern that an officer handed out together.
+  'evidence' as const,
   // Everyone whose rows one page of an import brought; no switch lets anyone in or out.
   'import' as const,
 ].sort((a, b) => (a < b ? -1 : 1));

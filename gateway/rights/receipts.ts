@@ -109,24 +109,39 @@ export async function consentReceipt(
 ): Promise<Released<string>> {
   const { operations } = parts;
   const request = ownRequest(person, 'export-proof', { about: { entry: number, what: 'receipt' } });
-  const made = await operations.gate.run(request, async (_permit, tx) => {
-    const row = await findEntry(tx, number);
-    const disclosure =
-      row?.holder === `person:${person}` && kindName(row.kind) === 'consent'
-        ? await openPayload(operations.keyring, tx, row)
-        : undefined;
-    if (row === undefined || disclosure === undefined)
-      throw new GatewayError('not_found', 'there is no such choice of yours');
-    const value = await unsealed(operations, tx, {
-      kind: 'consent',
-      person,
-      entries: [number],
-      atMs: row.atMs,
-      statement: { ...disclosure.payload, person: null },
-    });
-    return { value, keyClass: 'evidence' };
-  });
+  const made = await operations.gate.run(request, async (_permit, tx) => ({
+    value: await consentStatement(operations, tx, person, number),
+    keyClass: 'evidence',
+  }));
   return { ...made, value: await seal(parts, made.value) };
+}
+
+/** The same receipt, for whoever the gate has let see the entry. */
+export async function receiptOfConsent(parts: ReceiptParts, person: string, number: number): Promise<string> {
+  const { operations } = parts;
+  return seal(parts, await operations.read((reader) => consentStatement(operations, reader, person, number)));
+}
+
+async function consentStatement(
+  operations: OperationParts,
+  reader: Reader,
+  person: string,
+  number: number,
+): Promise<Unsealed> {
+  const row = await findEntry(reader, number);
+  const disclosure =
+    row?.holder === `person:${person}` && kindName(row.kind) === 'consent'
+      ? await openPayload(operations.keyring, reader, row)
+      : undefined;
+  if (row === undefined || disclosure === undefined)
+    throw new GatewayError('not_found', 'there is no such choice of yours');
+  return unsealed(operations, reader, {
+    kind: 'consent',
+    person,
+    entries: [number],
+    atMs: row.atMs,
+    statement: { ...disclosure.payload, person: null },
+  });
 }
 
 interface Statement {

@@ -153,6 +153,7 @@ export const en = {
     'set-budget': 'set the privacy limit',
     'view-own': 'opened a page of the portal',
     'export-proof': 'downloaded a proof',
+    'export-evidence': 'handed out entries as evidence',
     'export-person': 'made the file that proves everything about you',
     'erase-person': 'asked for erasure',
     'complete-erasure': 'completed an erasure',

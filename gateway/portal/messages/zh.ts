@@ -137,6 +137,7 @@ export const zh: Messages = {
     'set-budget': '设定了隐私上限',
     'view-own': '打开了门户页面',
     'export-proof': '下载了凭证',
+    'export-evidence': '将记录作为证据提供',
     'export-person': '导出了关于您的全部记录及完整性凭证',
     'erase-person': '请求删除个人信息',
     'complete-erasure': '完成删除',
