@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fromBase64, toBase64, toHex } from '../../gateway/audit/bytes.ts';
+import { cosign, formatCosignatureKey } from '../../gateway/audit/cosignature.ts';
 import { encodeMapHead, decodeMapHead, populationKeyOf } from '../../gateway/audit/entry.ts';
 import { frontierOf } from '../../gateway/audit/index-list.ts';
 import { multiProof, verifyMultiProof } from '../../gateway/audit/multi-proof.ts';
+import { formatNote, parseNote, signNote } from '../../gateway/audit/note.ts';
 import type { PersonBundle, Section } from '../../gateway/audit/person-bundle.ts';
 import { emptyState, withHead } from '../../gateway/audit/state.ts';
 import { leafHash, MerkleTree } from '../../gateway/audit/tree.ts';
@@ -100,6 +102,20 @@ describe('a person’s bundle', () => {
         levels: { anchored: { state: 'not-checked' } },
       });
     }
+  });
+
+  it('is witnessed once the quorum of the trust file cosigned its head', async () => {
+    const witness = example.signerOf('witness.example/1', 11);
+    const key = formatCosignatureKey(witness.name, witness.publicKey);
+    const policy = `log ${person.trust.logKey}\nwitness w ${key}\nquorum w\n`;
+    const trust = trustText({ ...person.trust, policy });
+    const note = parseNote(whole.checkpoint);
+    const line = await cosign(note.text, 1_767_225_700, witness);
+    const checkpoint = formatNote({ ...note, signatures: [...note.signatures, line] });
+    const levelOf = async (file: object) =>
+      verifyFile(await person.sealAnything(file), trust).levels.witnessed;
+    expect(await levelOf({ ...whole, checkpoint })).toMatchObject({ state: 'holds', words: 'witnessed' });
+    expect(await levelOf(whole)).toMatchObject({ state: 'absent', words: 'quorum-not-met' });
   });
 
   it('shows when entries say that the person joined and left populations', async () => {
@@ -425,7 +441,6 @@ describe('an operator who seals a false bundle is found by', () => {
   }
 
   async function byStranger(): Promise<string> {
-    const { signNote, parseNote } = await import('../../gateway/audit/note.ts');
     return signNote(parseNote(whole.checkpoint).text, example.signerOf(person.origin, 66));
   }
 
