@@ -15,6 +15,7 @@ export const errorCodes = {
   unsupported_media_type: { status: 415, title: 'The content type is not understood here' },
   too_many_requests: { status: 429, title: 'Too many requests' },
   not_found: { status: 404, title: 'Nothing here' },
+  person_gone: { status: 410, title: 'The data of this person was deleted' },
   method_not_allowed: { status: 405, title: 'This address does not take this method' },
   notice_changed: { status: 409, title: 'The notice has changed; read it and choose again' },
   conflict: { status: 409, title: 'This contradicts what is already there' },

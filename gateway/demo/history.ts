@@ -1,5 +1,6 @@
 // Thirty days in the invented world, as a list of timed actions. Each goes through the gate with the clock set to its time.
 import { and, desc, eq } from 'drizzle-orm';
+import { GatewayError } from '../errors.ts';
 import type { Provider } from 'oidc-provider';
 import type { Category, Purpose } from '../consent/vocabulary.ts';
 import { currentNotice, type NoticeLanguage } from '../consent/notices.ts';
@@ -243,11 +244,13 @@ export async function staffId(
   return found(row?.id, role);
 }
 
+/** @throws GatewayError `person_gone` once they were erased: the demo's people can be, too */
 export async function personId(parts: Pick<OperationParts, 'read'>, reference: string): Promise<string> {
   const [row] = await parts.read((reader) =>
     reader.db.select({ id: personTable.id }).from(personTable).where(eq(personTable.reference, reference)),
   );
-  return found(row?.id, reference);
+  if (row === undefined) throw new GatewayError('person_gone', `the demo world has no ${reference} any more`);
+  return row.id;
 }
 
 function found(id: string | undefined, who: string): string {

@@ -482,7 +482,8 @@ export const en = {
     proveAllText:
       'One file with every entry about you, what each says, and the proof that none is missing. It also shows every use of groups you may have been part of.',
     proveAllHow: (verify: Html) =>
-      html`Check it yourself: ${verify} works without this server. It proves what the log holds, not that every use of data became an entry.`,
+      html`Check it yourself: ${verify} works without this server. It proves what the log holds, not that
+      every use of data became an entry.`,
     proveAllButton: 'Download the file',
     since: 'Only what is new since an earlier file',
     sinceLabel: 'Size of the log in the earlier file',
@@ -603,6 +604,21 @@ export const en = {
     checkpoints: 'Checkpoints',
     checkpointsLead: 'Signed summaries of the whole log. Each contains all before it.',
     witnesses: 'Witnesses',
+    noWitnesses:
+      'No witness is named. With ASSENT_WITNESS_POLICY the gateway asks independent witnesses to sign each head; then nobody can be shown another log unnoticed.',
+    witnessedUpTo: (size: Html) => html`Enough witnesses have signed the log up to size ${size}.`,
+    witness: 'Witness',
+    cosignedSize: 'Signed up to size',
+    lastTried: 'Last asked',
+    witnessStates: {
+      waiting: 'not asked yet',
+      'no-address': 'no address in the policy',
+      cosigned: 'signs',
+      behind: 'has seen an older head',
+      unreachable: 'does not answer',
+      refused: 'refuses',
+      conflict: 'contradicts this log',
+    },
     anchors: 'Anchors',
     anchorsLead: 'Summaries on the chain. The contract accepts only one that extends the last.',
     state: 'State',
@@ -820,6 +836,7 @@ export const en = {
     titles: {
       malformed_request: 'The request could not be read',
       not_found: 'Nothing here',
+      person_gone: 'Nobody is behind this door any more',
       forbidden: 'You may not open this',
       unauthenticated: 'Please sign in first',
       csrf: 'This form is too old',
@@ -832,6 +849,8 @@ export const en = {
     texts: {
       malformed_request: 'Something in the request was not as it should be. Nothing was done.',
       not_found: 'The address may be mistyped, or the page is not for you. We say the same in both cases.',
+      person_gone:
+        'This person’s data was deleted. Delete the data folder, or start with another --home, for a new demo world.',
       forbidden: 'Your role does not include this. The attempt is in the log.',
       unauthenticated: 'Your session may have ended.',
       notice_changed:

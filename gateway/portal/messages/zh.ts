@@ -570,6 +570,21 @@ export const zh: Messages = {
     checkpoints: '签名摘要',
     checkpointsLead: '对整个日志的签名摘要，每一份都包含之前的全部内容。',
     witnesses: '见证方',
+    noWitnesses:
+      '尚未指定见证方。设置 ASSENT_WITNESS_POLICY 后，网关会请独立的见证方签署每个日志头，任何人看到的日志若不同都会被发现。',
+    witnessedUpTo: (size) => html`足够多的见证方已签署至规模 ${size} 的日志。`,
+    witness: '见证方',
+    cosignedSize: '已签署至规模',
+    lastTried: '最近询问',
+    witnessStates: {
+      waiting: '尚未询问',
+      'no-address': '策略中没有地址',
+      cosigned: '签署中',
+      behind: '只见过较旧的日志头',
+      unreachable: '无应答',
+      refused: '拒绝签署',
+      conflict: '与本日志矛盾',
+    },
     anchors: '上链记录',
     anchorsLead: '写入链上的摘要。合约只接受对上一份的延伸。',
     state: '状态',
@@ -771,6 +786,7 @@ export const zh: Messages = {
     titles: {
       malformed_request: '无法读取请求',
       not_found: '这里什么也没有',
+      person_gone: '这扇门后已经没有人了',
       forbidden: '您无权打开此页',
       unauthenticated: '请先登录',
       csrf: '表单已过期',
@@ -783,6 +799,7 @@ export const zh: Messages = {
     texts: {
       malformed_request: '请求的内容不符合要求，未执行任何操作。',
       not_found: '地址可能有误，也可能此页不对您开放。两种情况下我们的答复相同。',
+      person_gone: '此人的个人信息已删除，如需新的演示环境，请删除数据目录，或者使用另一个 --home 启动。',
       forbidden: '您的角色不包含此项权限，本次尝试已写入日志。',
       unauthenticated: '您的会话可能已经结束。',
       notice_changed: '页面打开期间，告知文本已经更新。请返回并重新载入页面，阅读后再作选择，未作任何更改。',
