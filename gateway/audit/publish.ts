@@ -139,6 +139,8 @@ export function createPublisher(parts: { store: Store; log: Log; signer: Signer;
     async check() {
       const last = await latest();
       if (last === undefined) return;
+      // Beside a running gateway: it may have appended and signed since this log was opened.
+      if (log.durableSize() < last.size) await log.refresh();
       if (log.durableSize() < last.size) {
         throw new GatewayError(
           'log_fork',
