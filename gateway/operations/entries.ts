@@ -6,7 +6,7 @@ import type { Prover } from '../audit/proof.ts';
 import { GatewayError } from '../errors.ts';
 import type { GateRequest, Released } from '../gate.ts';
 import type { Tx } from '../store/store.ts';
-import { anchor, checkpoint, entry, partner, person as personTable } from '../store/tables.ts';
+import { anchor, checkpoint, cosignature, entry, partner, person as personTable } from '../store/tables.ts';
 import { ownRequest, staffRequest } from './accounts.ts';
 import { mayDownload, openedEntry, type OpenedEntry } from './own.ts';
 import type { OperationParts } from './parts.ts';
@@ -96,6 +96,11 @@ export function openEntry(
   return parts.gate.run(lookRequest(officer, 'open-entry', number), async (_permit, tx) => {
     const row = await findEntry(tx, number);
     if (row === undefined) throw new GatewayError('not_found', 'there is no such entry');
+    if (row.kind === mapHeadKind)
+      throw new GatewayError(
+        'not_found',
+        'this leaf is a map head: it is about nobody, and stands in the public log',
+      );
     const disclosure = await openPayload(parts.keyring, tx, row);
     return {
       value: openedEntry(row, disclosure?.payload ?? null, false),
@@ -285,12 +290,24 @@ async function tallyKinds(parts: OperationParts, tx: Tx): Promise<{ kind: number
 export function viewCheckpoints(parts: OperationParts, officer: string, offset: number) {
   return parts.gate.run(viewRequest(officer, 'checkpoints'), async (_permit, tx) => ({
     value: {
-      checkpoints: await tx.db
-        .select()
-        .from(checkpoint)
-        .orderBy(desc(checkpoint.size))
-        .limit(entriesPage)
-        .offset(offset),
+      checkpoints: await Promise.all(
+        (
+          await tx.db
+            .select()
+            .from(checkpoint)
+            .orderBy(desc(checkpoint.size))
+            .limit(entriesPage)
+            .offset(offset)
+        ).map(async (row) => ({
+          ...row,
+          witnesses: (
+            await tx.db
+              .select({ witness: cosignature.witness })
+              .from(cosignature)
+              .where(eq(cosignature.size, row.size))
+          ).map(({ witness }) => witness.replace(/\+[0-9a-f]+$/, '')),
+        })),
+      ),
       total: (await tx.db.select({ times: count() }).from(checkpoint))[0]?.times ?? 0,
       offset,
       pageSize: entriesPage,

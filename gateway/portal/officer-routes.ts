@@ -113,13 +113,16 @@ export function officerRoutes(app: FastifyInstance, portal: Portal): void {
     const { subject } = await visitors.officer(request);
     const { value } = await viewCheckpoints(operations, subject, offsetOf(request));
     const model = {
-      checkpoints: value.checkpoints.map(({ size, root, signedMs }) => ({
+      checkpoints: value.checkpoints.map(({ size, root, signedMs, witnesses }) => ({
         size,
         root: hex(root),
         atMs: signedMs,
         signer: core.config.origin,
-        witnesses: [],
+        witnesses,
       })),
+      states: core.witnesses.states(),
+      quorum: core.witnesses.policy.quorum,
+      witnessedSize: (await prover.reached()).witnessed,
       paging: pagingOf(value, value.checkpoints.length, paths.officerCheckpoints, {}),
     };
     return send(reply, officerCheckpointsPage(model, await visitors.context(request, reply)));

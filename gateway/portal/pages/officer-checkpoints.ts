@@ -14,8 +14,23 @@ export interface CheckpointLine {
   readonly witnesses: readonly string[];
 }
 
+/** How a witness of the policy stands. */
+export interface WitnessLine {
+  readonly witness: string;
+  readonly url: string | null;
+  readonly outcome: 'waiting' | 'no-address' | 'cosigned' | 'behind' | 'unreachable' | 'refused' | 'conflict';
+  /** Size of the largest head it cosigned. */
+  readonly size: number;
+  readonly triedMs: number | null;
+}
+
 export interface OfficerCheckpointsModel {
   readonly checkpoints: readonly CheckpointLine[];
+  readonly states: readonly WitnessLine[];
+  /** Name of the policy's quorum; `none` asks for no witness. */
+  readonly quorum: string;
+  /** Size of the newest head that enough witnesses signed. */
+  readonly witnessedSize: number;
   readonly paging: Paging;
 }
 
@@ -45,7 +60,34 @@ export function officerCheckpointsPage(model: OfficerCheckpointsModel, ctx: Page
             ]),
           )
     }
-    ${pager(model.paging, ctx)}
+    ${pager(model.paging, ctx)} ${witnesses(model, ctx)}
   `;
   return layout({ title: m.checkpoints, main, width: 'wide' }, ctx);
+}
+
+function witnesses(model: OfficerCheckpointsModel, ctx: PageContext): Html {
+  const m = words(ctx).officer;
+  return html`<section>
+    <h2>${m.witnesses}</h2>
+    ${
+      model.quorum === 'none' || model.states.length === 0
+        ? html`<p>${m.noWitnesses}</p>`
+        : html`<p>${m.witnessedUpTo(number(model.witnessedSize, ctx))}</p>
+            ${cardTable(
+              m.witnesses,
+              [
+                { label: m.witness, kind: 'title' },
+                { label: m.state },
+                { label: m.cosignedSize, kind: 'number' },
+                { label: m.lastTried },
+              ],
+              model.states.map((state) => [
+                html`<code>${state.witness}</code>`,
+                m.witnessStates[state.outcome],
+                number(state.size, ctx),
+                state.triedMs === null ? '–' : time(state.triedMs, 'second', ctx),
+              ]),
+            )}`
+    }
+  </section>`;
 }
