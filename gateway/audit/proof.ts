@@ -15,6 +15,7 @@ import {
   type TrustedChain,
 } from './bundle.ts';
 import { toBase64 } from './bytes.ts';
+import { isMapHead } from './entry.ts';
 import type { Keyring } from './keys.ts';
 import { populationsHolder, type Log } from './log.ts';
 import { findEntry, openPayload } from './payload.ts';
@@ -130,7 +131,8 @@ export function createProver(parts: ProverParts): Prover {
           ? undefined
           : { row, disclosure: disclose ? await openPayload(keyring, reader, row) : undefined };
       });
-      if (found === undefined || number >= log.durableSize())
+      // A map head is no entry: it is about nobody, and every checkpoint shows it.
+      if (found === undefined || number >= log.durableSize() || isMapHead(found.row.leaf))
         throw new GatewayError('not_found', 'there is no such entry');
       const head = await publisher.publish();
       if (head === undefined || number >= head.size)
