@@ -14,6 +14,11 @@ for (const form of document.querySelectorAll('form.switch-form')) {
   });
 }
 
+// What cannot be undone is sent once: a second press would replace the answer, which is shown only then.
+for (const button of document.querySelectorAll('button.grave')) {
+  button.form.addEventListener('submit', () => (button.disabled = true));
+}
+
 const place = JSON.parse(sessionStorage.getItem(key) ?? 'null');
 sessionStorage.removeItem(key);
 if (place !== null && place.path === location.pathname) {
