@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
+import type { SignedHead } from '../../gateway/audit/publish.ts';
 import { type Chance, createChance } from '../../gateway/demo/chance.ts';
 import type { WalSync } from '../../gateway/store/wal-sync.ts';
 import { realSystem } from '../../gateway/system.ts';
@@ -86,6 +87,12 @@ function livesOf(chance: Chance) {
     }
   }
 
+  async function publishAll({ publisher, log }: Stepped): Promise<SignedHead> {
+    const head = await publisher.publish();
+    if (head?.size !== log.durableSize()) throw new Error('not everything was signed');
+    return head;
+  }
+
   return {
     open,
     /** A round of publishing and anchoring beside writers; returns the files and the world as they were at the step. */
@@ -106,9 +113,10 @@ function livesOf(chance: Chance) {
     async goOn({ log, outside }: Life): Promise<void> {
       const found = await compareWith(outside, log);
       if (log.log.durableSize() !== found) throw new Error('the log does not count what it holds');
+      // With nothing new a map head that waits for its signature must not get a second one behind it.
+      if (chance.whole(0, 1) === 1) await publishAll(log);
       await addSome(log, 2);
-      const head = await log.publisher.publish();
-      if (head?.size !== log.log.durableSize()) throw new Error('not everything was signed');
+      const head = await publishAll(log);
       // The first may hand over again what the one before left in the outbox.
       for (let more = 2; more > 0; more--) await log.anchorer.anchor();
       if (outside.chain.head?.size !== head.size) throw new Error('the newest head is not on the chain');
@@ -150,7 +158,7 @@ describe('killed between two steps of a publishing round', () => {
       } catch (error) {
         throw new Error(`ASSENT_CRASH_SEED=${seed}: ${happened}`, { cause: error });
       }
-      expect([...counts].filter(([, count]) => count < rounds / 100)).toEqual([]);
+      expect([...counts].filter(([, count]) => count < 3)).toEqual([]);
     },
     60_000 + rounds * 500,
   );
