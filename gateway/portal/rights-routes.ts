@@ -5,7 +5,7 @@ import { GatewayError } from '../errors.ts';
 import { confirmPassword } from '../operations/accounts.ts';
 import { staffNames } from '../operations/staff-names.ts';
 import { erasePerson, resumeErasures } from '../rights/erase.ts';
-import { confirmHold, endHold, listHolds, orderHold, toldHolds } from '../rights/holds.ts';
+import { confirmHold, endHold, listHolds, orderHold, viewToldHolds } from '../rights/holds.ts';
 import { consentReceipt, fetchErasure, type FetchedErasure } from '../rights/receipts.ts';
 import { pick } from './messages/pick.ts';
 import { erasedPage, erasePage, receiptPage, type EraseModel } from './pages/erase.ts';
@@ -57,7 +57,7 @@ export function rightsRoutes(app: FastifyInstance, portal: Portal): void {
   ): Promise<FastifyReply> {
     const { subject } = await visitors.person(request);
     const nowMs = core.system.clock.nowMs();
-    const holds = await operations.read((reader) => toldHolds(reader, subject, nowMs));
+    const { value: holds } = await viewToldHolds(operations, subject);
     const model = {
       confirmBy: portal.isDemo ? ('word' as const) : ('password' as const),
       problem,

@@ -6,7 +6,7 @@ import { and, desc, eq, gt, isNull, or, type SQL } from 'drizzle-orm';
 import { isCategory, type Category } from '../consent/vocabulary.ts';
 import { GatewayError } from '../errors.ts';
 import type { Done, GateRequest, Released } from '../gate.ts';
-import { staffRequest } from '../operations/accounts.ts';
+import { ownRequest, staffRequest } from '../operations/accounts.ts';
 import type { OperationParts } from '../operations/parts.ts';
 import type { Reader, Tx } from '../store/store.ts';
 import { legalHold, person as personTable } from '../store/tables.ts';
@@ -90,7 +90,14 @@ export async function toldHolds(reader: Reader, person: string, atMs: number): P
     .map((row) => holdOf(row, atMs));
 }
 
-/** @throws GatewayError `malformed_request`, `unknown_category`, `not_found` */
+/** The same for the person's own page; a look like any other. */
+export function viewToldHolds(parts: OperationParts, person: string): Promise<Released<Hold[]>> {
+  const nowMs = parts.system.clock.nowMs();
+  const request = ownRequest(person, 'view-own', { about: { view: 'erase' } });
+  return parts.gate.run(request, async (_permit, tx) => ({ value: await toldHolds(tx, person, nowMs) }));
+}
+
+/** @throws GatewayError `malformed_request`, `unknown_category`, `not_found`; `conflict` when nothing is left to keep */
 export async function orderHold(
   parts: OperationParts,
   officer: string,
@@ -111,6 +118,8 @@ export async function orderHold(
       .from(personTable)
       .where(or(eq(personTable.id, order.person), eq(personTable.reference, order.person)));
     if (row === undefined) throw new GatewayError('not_found', 'there is no such person');
+    const { evidence } = await parts.keyring.open(tx, `person:${row.id}`);
+    if (evidence === undefined) throw new GatewayError('conflict', 'nothing of this person is left to keep');
     const hold = {
       id,
       person: row.id,

@@ -149,6 +149,7 @@ describe('a hold', () => {
     await endHold(core.operations, wei, id);
     expect(await retentionRound(core.operations)).toMatchObject({ closed: 1 });
     expect(rawOf(core).prepare('SELECT count(*) FROM legal_hold').pluck().get()).toBe(0);
+    await expect(order({ person: planted.person })).rejects.toMatchObject({ code: 'conflict' });
   });
 
   it('cannot be ended twice', async () => {

@@ -72,6 +72,7 @@ describe('a person in the portal', () => {
     expect((await visit('/me')).status).toBe(200);
     const kinds = (await entriesOf(service.core)).filter(({ row }) => row.holder === `person:${id}`);
     expect(kinds.map(({ kind }) => kind)).not.toContain('erasure-requested');
+    expect(kinds.some(({ payload }) => payload?.['view'] === 'erase')).toBe(true);
   });
 
   it('deletes everything, is signed out, and fetches the receipt now and later with the code', async () => {
