@@ -14,10 +14,14 @@ export interface PortalAssets {
 const folder = join(import.meta.dirname, 'assets');
 const read = (name: string): string => readFileSync(join(folder, name), 'utf8');
 
+/** Parts of the verification page's script: `assent/draw` is `verify-draw.js`. */
+const parts = ['draw', 'subject', 'report'] as const;
+const partOf = (name: string) => ({ id: `assent/${name}`, source: read(`verify-${name}.js`) });
+
 export function portalAssets(): PortalAssets {
   const stylesheet = read('portal.css');
-  const linked = linkModules(join(import.meta.dirname, '..', 'audit', 'verify.ts'));
-  const imports = importsOf(linked.modules);
+  const linked = linkModules(join(import.meta.dirname, '..', 'audit', 'offline.ts'));
+  const imports = importsOf([...linked.modules, ...parts.map(partOf)]);
   const entry = imports[linked.entryId];
   const importMap = { imports: { ...imports, ...(entry === undefined ? {} : { 'assent/verify': entry }) } };
   const script = read('verify-page.js');

@@ -1,36 +1,50 @@
-// Checks a proof bundle against a trust file, in this page alone. All arithmetic is in 'assent/verify', the same code that the
-// command line runs; this file only reads files and shows what it said.
-import { verifyBundle } from 'assent/verify';
+// Checks files of the log against a trust file, in this page alone. All arithmetic is in 'assent/verify', the same code that the
+// command line runs; this file only reads files, tells which is which, and has the result drawn. It keeps nothing.
+import { endingOf, fileHash, keepHead, readKept, recognise, verifyFile } from 'assent/verify';
+import { byId, element, fill, words } from 'assent/draw';
+import { showReport } from 'assent/report';
 
-const words = JSON.parse(document.getElementById('words').textContent);
-const byId = (id) => document.getElementById(id);
+const limitBytes = 64 * 2 ** 20;
+const slots = ['proof', 'trust', 'earlier', 'state'];
 
-/** What was read: file name and bytes, or null. */
-const chosen = { bundle: null, trust: null };
-/** The changed copy of the bundle, or null while it is as it was read. */
+/** What was read: name, bytes and kind by slot. */
+const chosen = { proof: null, trust: null, earlier: null, state: null };
+/** The changed copy of the proof, or null while it is as it was read. */
 let forged = null;
 let changes = 0;
+/** The text of the state file to keep after the last check, or null. */
+let toKeep = null;
 
-for (const id of ['bundle', 'trust']) {
-  const input = byId(id);
-  const place = input.closest('.drop');
-  input.addEventListener('change', () => take(id, input.files[0]));
-  place.addEventListener('dragover', (event) => {
+const input = byId('chosen');
+input.addEventListener('change', () => {
+  const files = [...input.files];
+  // The same file can be chosen again.
+  input.value = '';
+  void take(files);
+});
+// The whole page takes files: one dropped beside the field must not replace the page.
+for (const [name, isOver] of [
+  ['dragover', true],
+  ['dragleave', false],
+  ['drop', false],
+]) {
+  document.addEventListener(name, (event) => {
     event.preventDefault();
-    place.classList.add('over');
+    byId('drop').classList.toggle('over', isOver);
+    if (name === 'drop') void take([...event.dataTransfer.files]);
   });
-  place.addEventListener('dragleave', () => place.classList.remove('over'));
-  place.addEventListener('drop', (event) => {
-    event.preventDefault();
-    place.classList.remove('over');
-    input.files = event.dataTransfer.files;
-    take(id, input.files[0]);
+}
+for (const button of document.querySelectorAll('[data-remove]')) {
+  button.addEventListener('click', () => {
+    put(button.dataset.remove, null);
+    input.focus();
   });
 }
 
 byId('files').addEventListener('submit', (event) => {
   event.preventDefault();
   forged = null;
+  byId('changed').textContent = '';
   check();
 });
 byId('change').addEventListener('click', changeOneByte);
@@ -39,132 +53,165 @@ byId('restore').addEventListener('click', () => {
   byId('changed').textContent = '';
   check();
 });
+byId('keep').addEventListener('click', saveKept);
 byId('print').addEventListener('click', () => window.print());
 if (location.protocol === 'file:')
   for (const part of document.querySelectorAll('[data-online]')) part.hidden = true;
 
-function take(id, file) {
-  if (file === undefined) return;
-  file.arrayBuffer().then(
-    (content) => {
-      chosen[id] = { name: file.name, bytes: new Uint8Array(content) };
-      byId('verify').disabled = chosen.bundle === null || chosen.trust === null;
-    },
-    (error) => {
-      byId('status').replaceChildren(element('p', 'alert', fill(words.error, { message: error.message })));
-    },
-  );
-}
-
-function check() {
-  const bundle = forged ?? chosen.bundle.bytes;
-  const result = verifyBundle(bundle, chosen.trust.bytes);
-  showVerdict(result);
-  byId('level-list').replaceChildren(...levelItems(result));
-  byId('check-list').replaceChildren(...result.checks.map((item) => checkItem(item, result.firstFailing)));
-  const holds = result.verdict === 'holds';
-  byId('contents').hidden = !holds;
-  byId('payload').textContent = result.erased
-    ? words.erased
-    : JSON.stringify(result.payload ?? null, null, 2);
-  byId('restore').hidden = forged === null;
-  byId('report').hidden = false;
-}
-
-function showVerdict(result) {
-  const holds = result.verdict === 'holds';
-  const box = element('div', holds ? 'verdict holds' : 'verdict fails');
-  const text = element('div');
-  text.append(
-    element('h2', '', holds ? words.holds : words.fails),
-    element(
-      'p',
-      '',
-      holds ? words.holdsText : fill(words.failsText, { check: words.checkNames[result.firstFailing] }),
-    ),
-    element(
-      'p',
-      'quiet',
-      `${chosen.bundle.name} · ${words.times} ${new Date().toLocaleString(words.locale)}`,
-    ),
-  );
-  box.append(markOf(holds ? 'tick' : 'cross'), text);
-  byId('status').replaceChildren(box);
-}
-
-function levelItems(result) {
-  const labels = {
-    recorded: words.levelLabels.recorded,
-    checkpointed: words.levelLabels.checkpointed,
-    witnessed: words.levelLabels.witnessed,
-    anchored:
-      result.levels.anchored.words === 'anchored'
-        ? words.levelNames.anchored
-        : words.levelLabels.anchored_local,
-    anchoredFinal: words.levelLabels.anchored_final,
-  };
-  return Object.entries(labels).map(([name, label]) => {
-    const level = result.levels[name];
-    const look = { holds: 'reached', fails: 'failed', absent: 'open', 'not-checked': 'open' }[level.state];
-    const item = element('li', look);
-    const text = element('div');
-    text.append(
-      element('strong', '', label),
-      ' ',
-      element('span', 'quiet', words.levelStates[level.state]),
-      element('p', '', words.levelWords[level.words]),
-    );
-    item.append(markOf({ reached: 'tick', failed: 'cross', open: 'dot' }[look]), text);
-    return item;
-  });
-}
-
-function checkItem(item, firstFailing) {
-  const line = element('li', item.ok ? 'passed' : 'failed');
-  const text = element('div');
-  text.append(
-    element('strong', '', words.checkNames[item.name] ?? item.name),
-    ' ',
-    element('span', 'state', item.ok ? words.passed : words.failed),
-    element('p', 'quiet', words.checkMeanings[item.name] ?? ''),
-  );
-  if (!item.ok) {
-    const detail = element('p', 'detail', item.detail);
-    detail.lang = 'en';
-    text.append(detail);
+async function take(files) {
+  const notes = [];
+  const read = [];
+  for (const file of files) {
+    if (file.size > limitBytes) {
+      notes.push(fill(words.tooLarge, { name: file.name }));
+      continue;
+    }
+    try {
+      const bytes = new Uint8Array(await file.arrayBuffer());
+      read.push({ name: file.name, bytes, ...recognise(bytes) });
+    } catch (error) {
+      notes.push(fill(words.error, { name: file.name, message: error.message }));
+    }
   }
-  if (item.name === firstFailing) line.classList.add('first');
-  line.append(markOf(item.ok ? 'tick' : 'cross'), text);
-  return line;
+  // A file nobody knows may be a proof that was spoilt, but only where there is no better one.
+  const known = read.filter(({ kind }) => kind !== 'unknown');
+  const unknown = read.filter(({ kind }) => kind === 'unknown');
+  for (const file of known) place(file);
+  const hasProof = known.some(({ part }) => part === 'proof');
+  unknown.forEach((file, at) => {
+    if (at === 0 && !hasProof) place(file);
+    else notes.push(fill(words.ignored, { name: file.name }));
+  });
+  byId('left-out').textContent = notes.join(' ');
 }
 
-/** Each press changes another field, so that different checks can be seen to fail. */
+function place(file) {
+  if (file.part !== 'proof') return put(file.part, file);
+  const before = chosen.proof;
+  const isSamePerson = file.person !== undefined && file.person.tag === before?.person?.tag;
+  // Of two files about one person, the earlier is what the later goes on from.
+  if (isSamePerson && file.person.size !== before.person.size) {
+    const [older, newer] = file.person.size < before.person.size ? [file, before] : [before, file];
+    put('earlier', older);
+    return put('proof', newer);
+  }
+  if (chosen.earlier !== null && chosen.earlier.person?.tag !== file.person?.tag) put('earlier', null);
+  return put('proof', file);
+}
+
+function put(slot, file) {
+  chosen[slot] = file;
+  const place_ = byId(`slot-${slot}`);
+  place_.classList.toggle('filled', file !== null);
+  const line = place_.querySelector('.chosen');
+  line.hidden = file === null;
+  line.replaceChildren();
+  if (file !== null) line.append(element('strong', '', file.name), ` ${words.kinds[file.kind]}`);
+  const button = place_.querySelector('[data-remove]');
+  button.hidden = file === null;
+  button.setAttribute('aria-label', fill(words.removeWhat, { name: file?.name ?? '' }));
+  // A report must not stand beside files it is not about.
+  const isReady = chosen.proof !== null && chosen.trust !== null;
+  forged = null;
+  byId('verify').disabled = !isReady;
+  byId('report').hidden = true;
+  byId('changed').textContent = '';
+  say(isReady ? words.ready : words.waiting);
+}
+
+function say(text, className = 'quiet') {
+  byId('status').replaceChildren(element('p', className, text));
+}
+
+/** Says that it begins, lets the browser show that, and begins. */
+function check() {
+  say(words.checking);
+  byId('verify').disabled = true;
+  setTimeout(() => {
+    try {
+      checkNow();
+    } finally {
+      byId('verify').disabled = chosen.proof === null || chosen.trust === null;
+    }
+  }, 40);
+}
+
+function checkNow() {
+  const { proof, trust, earlier, state } = chosen;
+  if (proof === null || trust === null) return;
+  const kept = state === null ? undefined : keptOf(state, trust);
+  if (kept === null) return;
+  const bytes = forged ?? proof.bytes;
+  const result = verifyFile(bytes, trust.bytes, { earlier: earlier?.bytes, state: kept });
+  const ending = endingOf(result, trust.bytes);
+  const isGood = ending === 'holds' || ending === 'not-anchored';
+  toKeep = isGood && result.head !== undefined ? keepHead(kept, result.head) : null;
+  showReport({
+    result,
+    ending,
+    kept: isGood && kept !== undefined ? (kept.heads.length === 0 ? 'empty' : result.keptHead) : undefined,
+    files: slots.flatMap((slot) => (chosen[slot] === null ? [] : [checked(slot, bytes)])),
+    atMs: Date.now(),
+  });
+  byId('restore').hidden = forged === null;
+  byId('keep').hidden = toKeep === null;
+  byId('keep-hint').hidden = toKeep === null;
+}
+
+/** The heads kept, or null after saying what is wrong with their file. */
+function keptOf(state, trust) {
+  try {
+    return readKept(state.bytes, trust.bytes);
+  } catch (error) {
+    byId('report').hidden = true;
+    say(fill(words.badState, { message: error.message }), 'alert');
+    return null;
+  }
+}
+
+function checked(slot, proofBytes) {
+  const file = chosen[slot];
+  const isChanged = slot === 'proof' && forged !== null;
+  const bytes = isChanged ? proofBytes : file.bytes;
+  file.hash ??= fileHash(file.bytes);
+  return {
+    slot,
+    name: file.name,
+    kind: file.kind,
+    sizeBytes: bytes.length,
+    hash: isChanged ? fileHash(bytes) : file.hash,
+    isChanged,
+  };
+}
+
+/** Each press changes another place, so that different checks can be seen to fail. */
 function changeOneByte() {
-  const text = new TextDecoder('latin1').decode(chosen.bundle.bytes);
-  // Long runs are hashes, signatures and payloads. A changed digit inside one keeps the file readable.
-  const runs = [...text.matchAll(/[A-Za-z0-9+/]{40,}/g)];
-  const run = runs[changes % Math.max(runs.length, 1)];
-  const at = run ? run.index + Math.floor(run[0].length / 2) : Math.floor(text.length / 2);
-  const from = text[at];
+  const { bytes } = chosen.proof;
+  const at = placeToChange(bytes);
+  const from = String.fromCharCode(bytes[at]);
   const to = from === 'A' ? 'B' : 'A';
   changes += 1;
-  forged = Uint8Array.from(chosen.bundle.bytes);
+  forged = Uint8Array.from(bytes);
   forged[at] = to.charCodeAt(0);
   check();
   byId('changed').textContent = fill(words.changed, { at: String(at), from, to });
 }
 
-function element(tag, className = '', text = '') {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  node.textContent = text;
-  return node;
+/** Long runs are hashes, signatures and payloads; a changed digit inside one keeps the file readable. */
+function placeToChange(bytes) {
+  const text = new TextDecoder('latin1').decode(bytes);
+  const run = /[A-Za-z0-9+/]{40,}/g;
+  // Steps of the golden section come to every part of the file soon.
+  run.lastIndex = Math.floor(((changes * 0.618) % 1) * text.length);
+  const found = run.exec(text) ?? run.exec(text);
+  return found === null ? Math.floor(text.length / 2) : found.index + Math.floor(found[0].length / 2);
 }
 
-function markOf(shape) {
-  return byId(`mark-${shape}`).content.firstElementChild.cloneNode(true);
-}
-
-function fill(sentence, values) {
-  return sentence.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '');
+function saveKept() {
+  const url = URL.createObjectURL(new Blob([toKeep], { type: 'application/json' }));
+  const link = element('a');
+  link.href = url;
+  link.download = 'assent-state.json';
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

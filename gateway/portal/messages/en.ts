@@ -1,10 +1,10 @@
 import type { EntryKind } from '../../audit/entry.ts';
-import type { CheckName, LevelWords } from '../../audit/verify.ts';
 import type { Operation } from '../../consent/activities.ts';
 import type { Reason } from '../../consent/decide.ts';
 import type { Category, Purpose } from '../../consent/vocabulary.ts';
 import { html, type Html } from '../html.ts';
 import { eraseEn, holdsEn } from './rights-en.ts';
+import { verifyEn } from './verify-en.ts';
 
 // The English words of the portal, and by their type the list of what every other language must say.
 // Numbers arrive formatted and marked up, so that a sentence decides where they stand.

@@ -1,6 +1,7 @@
 import { html } from '../html.ts';
 import type { Messages } from './en.ts';
 import { eraseZh, holdsZh } from './rights-zh.ts';
+import { verifyZh } from './verify-zh.ts';
 
 // 中文文案。用语依据 GB/T 42574-2023 与《个人信息保护法》：个人信息主体、明示同意、单独同意、撤回同意、处理目的、接收方。
 

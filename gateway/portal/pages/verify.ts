@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { dataBlock, html, trusted, type Html } from '../html.ts';
 import { brandMark } from '../layout.ts';
-import { langTag, pick, type Lang } from '../messages/pick.ts';
+import { langTag, pick, type Lang, type Messages } from '../messages/pick.ts';
 import { mark } from '../parts/text.ts';
 import { paths } from '../paths.ts';
 
@@ -10,9 +10,9 @@ import { paths } from '../paths.ts';
 export interface VerifyAssets {
   /** `assets/portal.css`. */
   readonly stylesheet: string;
-  /** `assets/verify-page.js`, which imports `assent/verify`. */
+  /** `assets/verify-page.js`, which imports the rest. */
   readonly script: string;
-  /** `assent/verify` and all it needs, each as a `data:` address. */
+  /** `assent/verify` and the parts of the page with all they need, each as a `data:` address. */
   readonly importMap: { readonly imports: Readonly<Record<string, string>> };
 }
 
@@ -82,27 +82,40 @@ function frame(blocks: Blocks, lang: Lang): Html {
           </div>
         </header>
         <main id="main" tabindex="-1">
-          <h1>${m.title}</h1>
-          <p class="lead">${m.lead}</p>
+          <h1 class="screen">${m.title}</h1>
+          <p class="report-title">${m.reportTitle}</p>
+          <p class="lead screen">${m.lead}</p>
           <noscript><p class="alert">${m.needsScript}</p></noscript>
           <form class="drops" id="files">
-            ${dropField('bundle', m.bundle, m.bundleHint)} ${dropField('trust', m.trust, m.trustHint)}
+            <div class="drop" id="drop">
+              <input type="file" id="chosen" class="unseen" multiple aria-describedby="chosen-hint" />
+              <label for="chosen" class="button plain">${m.choose}</label>
+              <p class="hint" id="chosen-hint">${m.chooseHint}</p>
+            </div>
+            <ul class="slots">
+              ${slotNames.map((name) => slot(name, m))}
+            </ul>
+            <p id="left-out" role="status"></p>
             <button id="verify" disabled>${m.check}</button>
           </form>
           <div id="status" role="status" aria-live="polite"><p class="quiet">${m.waiting}</p></div>
           <div id="report" hidden>
-            <section class="invite tools">
-              <div>
-                <h2>${m.change}</h2>
-                <p>${m.changeText}</p>
-                <p id="changed" role="status"></p>
-              </div>
+            <div class="tools">
               <p class="buttons">
-                <button type="button" class="plain" id="change">${m.change}</button>
-                <button type="button" class="plain" id="restore" hidden>${m.restore}</button>
                 <button type="button" class="plain" id="print">${m.print}</button>
+                <button type="button" class="plain" id="keep" aria-describedby="keep-hint">
+                  ${m.keepButton}
+                </button>
+                <button type="button" class="plain" id="change" aria-describedby="change-hint">
+                  ${m.change}
+                </button>
+                <button type="button" class="plain" id="restore" hidden>${m.restore}</button>
               </p>
-            </section>
+              <p class="hint" id="changed" role="status"></p>
+              <p class="hint" id="keep-hint">${m.keepText}</p>
+              <p class="hint" id="change-hint">${m.changeText}</p>
+            </div>
+            <div id="subject"></div>
             <section aria-labelledby="levels">
               <h2 id="levels">${m.levels}</h2>
               <ol class="evidence-steps" id="level-list"></ol>
@@ -111,27 +124,51 @@ function frame(blocks: Blocks, lang: Lang): Html {
               <h2 id="checks">${m.checks}</h2>
               <ol class="checks" id="check-list"></ol>
             </section>
-            <section id="contents" hidden aria-labelledby="contents-title">
-              <h2 id="contents-title">${m.contents}</h2>
-              <pre tabindex="0"><code id="payload"></code></pre>
+            <section aria-labelledby="checked-files">
+              <h2 id="checked-files">${m.filesHeading}</h2>
+              <dl class="facts" id="file-list"></dl>
             </section>
           </div>
           <template id="mark-tick">${mark('tick')}</template>
           <template id="mark-cross">${mark('cross')}</template>
           <template id="mark-dot">${mark('dot')}</template>
-          ${dataBlock('words', { ...m, levelLabels: messages.evidence.levels, locale: lang === 'en' ? 'en-GB' : langTag(lang) })}
+          <template id="mark-warn">${mark('warn')}</template>
+          ${dataBlock('words', wordsOf(lang))}
         </main>
         ${blocks.script}
       </body>
     </html>`;
 }
 
-function dropField(id: string, label: string, hint: string): Html {
-  return html`<div class="drop">
-    <label for="${id}">${label}</label>
-    <p class="hint" id="${id}-hint">${hint}</p>
-    <input type="file" id="${id}" aria-describedby="${id}-hint" />
-  </div>`;
+const slotNames = ['proof', 'trust', 'earlier', 'state'] as const;
+
+function slot(name: (typeof slotNames)[number], m: Messages['verify']): Html {
+  return html`<li id="slot-${name}">
+    <strong>${m.slots[name]}</strong>
+    <p class="hint">${m.slotHints[name]}</p>
+    <p class="chosen" hidden></p>
+    <button type="button" class="plain" data-remove="${name}" hidden>${m.remove}</button>
+  </li>`;
+}
+
+/** All that the script says, as data: sentences with {places}, and the portal's names of things. */
+function wordsOf(lang: Lang): object {
+  const { verify, evidence, operations, attempts, purposes, categories, outcomes, reasons, reasonsToOthers } =
+    pick(lang);
+  return {
+    ...verify,
+    levelLabels: evidence.levels,
+    entryKinds: pick(lang).kinds,
+    operations,
+    attempts,
+    purposes,
+    categories,
+    outcomes,
+    reasons,
+    reasonsToOthers: { ...reasons, ...reasonsToOthers },
+    lang,
+    locale: lang === 'en' ? 'en-GB' : langTag(lang),
+  };
 }
 
 /** Written without a template: the policy's hash is over exactly what stands between the tags. */

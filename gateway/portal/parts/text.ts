@@ -35,6 +35,7 @@ const shapes = {
   tick: '<path d="M4.5 8.4l2.4 2.4 4.8-5.2"/>',
   cross: '<path d="M5.2 5.2l5.6 5.6M10.8 5.2l-5.6 5.6"/>',
   bar: '<path d="M4.8 8h6.4"/>',
+  warn: '<path d="M8 4.4v4.4M8 11.4v.2"/>',
   dot: '<circle cx="8" cy="8" r="1.4"/>',
 } as const;
 
