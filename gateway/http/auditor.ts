@@ -17,6 +17,9 @@ export interface AuditorRoutes {
   readonly prover: Prover;
 }
 
+/** How many tiles an address may fetch where it may make one other request. */
+const tilesPerRequest = 20;
+
 // Public bytes without cookies: any page may check them.
 const openToPages = { 'access-control-allow-origin': '*' };
 
@@ -30,7 +33,12 @@ export function auditorRoutes(app: FastifyInstance, { parts, publisher, prover }
     return sendProblem(request, reply, known, parts.config.publicUrl);
   });
 
-  app.get('/checkpoint', async (_request, reply) => {
+  // Whoever checks a long log asks for thousands of small files, which cost next to nothing.
+  const { requestsPerMinute } = parts.config.limits;
+  const max = requestsPerMinute * tilesPerRequest;
+  const readers = max === 0 ? {} : { config: { rateLimit: { max, timeWindow: 60_000 } } };
+
+  app.get('/checkpoint', readers, async (_request, reply) => {
     const note = await prover.checkpoint();
     if (note === undefined) throw new GatewayError('not_found', 'nothing is signed yet');
     return reply
@@ -39,7 +47,7 @@ export function auditorRoutes(app: FastifyInstance, { parts, publisher, prover }
       .send(note);
   });
 
-  app.get('/tile/*', async (request, reply) => {
+  app.get('/tile/*', readers, async (request, reply) => {
     // As it was sent, not decoded: an address has one spelling.
     const tile = parseTilePath(request.url.slice(app.prefix.length + 1));
     const size = (await publisher.latest())?.size ?? 0;

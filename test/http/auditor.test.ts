@@ -240,3 +240,19 @@ describe('entry bundles', () => {
     }
   });
 });
+
+describe('the limit of requests', () => {
+  it('lets an auditor read twenty times as many files as others make requests, and then says so', async () => {
+    const limited = await openService({ limits: { requestsPerMinute: 2 } });
+    try {
+      await limited.staffToken('officer');
+      await limited.core.publisher.publish();
+      const statuses: number[] = [];
+      for (let n = 0; n < 41; n++)
+        statuses.push((await limited.call('/log/checkpoint', { authorization: null })).status);
+      expect(statuses).toEqual([...Array.from({ length: 40 }, () => 200), 429]);
+    } finally {
+      await limited.close();
+    }
+  });
+});
