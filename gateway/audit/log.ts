@@ -55,6 +55,13 @@ export interface Receipt {
   readonly leafHash: Uint8Array;
 }
 
+/** Durable entries of one kind and outcome. */
+export interface EntryCount {
+  readonly kind: EntryKind;
+  readonly outcome: NewEntry['outcome'];
+  count: number;
+}
+
 export interface Log {
   /**
    * Adds an entry in the caller's transaction. Callers must not reveal the receipt before the transaction is durable.
@@ -63,6 +70,8 @@ export interface Log {
   append(tx: Tx, entry: NewEntry): Promise<Receipt>;
   /** How many entries are known to be durable; nothing beyond is signed, published or proven. */
   durableSize(): number;
+  /** What this process appended since it was opened, without map heads. */
+  appended(): readonly Readonly<EntryCount>[];
   /** Counts what other processes appended, once it is durable here too. */
   refresh(): Promise<void>;
   /** The tree over the durable entries. */
@@ -141,6 +150,13 @@ export async function openLog(store: Store, keyring: Keyring): Promise<Log> {
   let loading: Promise<void> = Promise.resolve();
   let map = new PersonIndex(sha256);
   let mapping: Promise<void> = Promise.resolve();
+  const counts: EntryCount[] = [];
+
+  function count(kind: EntryKind, outcome: NewEntry['outcome']): void {
+    const known = counts.find((one) => one.kind === kind && one.outcome === outcome);
+    if (known === undefined) counts.push({ kind, outcome, count: 1 });
+    else known.count += 1;
+  }
 
   /** Maps the next leaves, up to `size` but no more than a page. */
   async function mapPage(reader: Reader, target: PersonIndex, size: number): Promise<void> {
@@ -201,11 +217,16 @@ export async function openLog(store: Store, keyring: Keyring): Promise<Log> {
         nonce,
         payload: sealed,
       });
-      tx.afterDurable(() => (durable = Math.max(durable, number + 1)));
+      tx.afterDurable(() => {
+        durable = Math.max(durable, number + 1);
+        count(entry.kind, entry.outcome);
+      });
       return { number, leafHash: hashOfLeaf };
     },
 
     durableSize: () => durable,
+
+    appended: () => counts,
 
     async refresh() {
       const newest = async (reader: Reader): Promise<number> =>

@@ -22,6 +22,7 @@ export interface SqliteOptions {
 
 interface Waiting {
   readonly work: (tx: Tx) => Promise<unknown>;
+  readonly sinceMs: number;
   readonly resolve: (value: unknown) => void;
   readonly reject: (cause: unknown) => void;
 }
@@ -57,7 +58,7 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
   const queueLimit = options.queueLimit ?? 10_000;
   const queue: Waiting[] = [];
   const cleaners: Pick<Waiting, 'resolve' | 'reject'>[] = [];
-  const counted = { batches: 0, works: 0, largestBatch: 0 };
+  const counted = { batches: 0, works: 0, largestBatch: 0, waitedMs: 0 };
   let running = false;
   let closed = false;
   /** Set by the first failed sync; what was executed behind it is never synced again. */
@@ -91,6 +92,8 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
   /** One transaction, a savepoint for each work. Undefined: the whole batch failed, and everybody was told. */
   async function executeBatch(batch: Waiting[]): Promise<Outcome[] | undefined> {
     const outcomes: Outcome[] = [];
+    const begunMs = performance.now();
+    for (const { sinceMs } of batch) counted.waitedMs += begunMs - sinceMs;
     try {
       begin.run();
       for (const { work } of batch) {
@@ -177,7 +180,7 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
       if (queue.length >= queueLimit)
         return Promise.reject(new GatewayError('store_unavailable', 'too many writes wait'));
       return new Promise<Result>((resolve, reject) => {
-        queue.push({ work, resolve: resolve as (value: unknown) => void, reject });
+        queue.push({ work, sinceMs: performance.now(), resolve: resolve as (value: unknown) => void, reject });
         run();
       });
     },
@@ -189,7 +192,7 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
       });
     },
     read: (work) => work(reader),
-    figures: (): StoreFigures => ({ ...counted }),
+    figures: (): StoreFigures => ({ ...counted, waiting: queue.length }),
     async close() {
       closed = true;
       while (running) await new Promise((resolve) => setImmediate(resolve));

@@ -48,6 +48,10 @@ export interface StoreFigures {
   readonly batches: number;
   readonly works: number;
   readonly largestBatch: number;
+  /** Works that wait for their batch now. */
+  readonly waiting: number;
+  /** How long all works together waited for their batch to begin, ms. */
+  readonly waitedMs: number;
 }
 
 export interface Store {
