@@ -16,6 +16,7 @@ import { partnerRoutes, type PartnerRoutes } from './http/partner.ts';
 import { knownMethods, refuseUnread } from './http/unread.ts';
 import { asGatewayError, describeCause, sendProblem } from './http/problem.ts';
 import { countRejected, type RejectedCounter } from './http/rejected.ts';
+import { countTraffic, type Traffic } from './http/traffic.ts';
 import { GatewayError } from './errors.ts';
 
 export interface AppParts extends PartnerRoutes {
@@ -23,8 +24,8 @@ export interface AppParts extends PartnerRoutes {
   readonly config: Config;
   readonly prover: Prover;
   readonly publisher: Publisher;
-  /** OAuth, portal and demo, each a function that registers its own routes. */
-  readonly surfaces: readonly ((app: FastifyInstance) => Promise<void> | void)[];
+  /** OAuth, portal, demo, health and metrics, each a function that registers its own routes. */
+  readonly surfaces: readonly ((app: FastifyInstance, traffic: Traffic) => Promise<void> | void)[];
   /** What a browser is shown at an address that does not exist; a program gets JSON. */
   readonly unknownPage?: (request: FastifyRequest, reply: FastifyReply) => FastifyReply;
   readonly logLevel: string;
@@ -68,6 +69,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
   app.removeContentTypeParser('text/plain');
   const methods = knownMethods(app);
   const rejected = countRejected(app, parts.gate);
+  const traffic = countTraffic(app);
   harden(app);
   const refuseUnknown = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const allowed = methods.allowed(request.url);
@@ -90,6 +92,6 @@ export async function buildApp(parts: AppParts): Promise<App> {
   app.setNotFoundHandler(isLimited ? { preHandler: app.rateLimit() } : {}, refuseUnknown);
   await app.register(async (v1) => partnerRoutes(v1, parts), { prefix: '/v1' });
   await app.register(async (log) => auditorRoutes(log, parts), { prefix: '/log' });
-  for (const surface of parts.surfaces) await app.register(async (scope) => surface(scope));
+  for (const surface of parts.surfaces) await app.register(async (scope) => surface(scope, traffic));
   return { fastify: app, rejected };
 }

@@ -38,6 +38,12 @@ export interface Config {
   readonly trustProxy: boolean;
   /** Start without the demo world. */
   readonly empty: boolean;
+  /** Who may read `/metrics`. */
+  readonly metrics: 'public' | 'loopback' | 'off';
+  /** From the signal to stop until no new connection is taken: so that a proxy notices. */
+  readonly drainMs: number;
+  /** From then on until what is left is cut. */
+  readonly stopMs: number;
   readonly limits: {
     readonly bodyBytes: number;
     readonly requestsPerMinute: number;
@@ -72,6 +78,11 @@ export const variables = {
   ASSENT_WITNESS_POLICY:
     'file that says which witnesses cosign heads, as c2sp.org/tlog-policy (default: none)',
   ASSENT_TRUST_PROXY: '1 behind a proxy that sets X-Forwarded-*',
+  ASSENT_METRICS: 'who may read /metrics: public, loopback or off (default: loopback)',
+  ASSENT_DRAIN_SECONDS:
+    'seconds a stopping gateway goes on taking requests while /readyz says 503 (default: 0; up to 60)',
+  ASSENT_STOP_SECONDS:
+    'seconds it then has for requests in flight and the last signature before they are cut (default: 30)',
   ASSENT_EMPTY: '1: start without the demo world',
   ASSENT_REQUESTS_PER_MINUTE: 'requests a minute from one address (default: 600; 0: no limit)',
 } as const;
@@ -149,6 +160,11 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
   const witnessPolicy = text('ASSENT_WITNESS_POLICY');
   const trustProxy = flag('ASSENT_TRUST_PROXY');
   const empty = flag('ASSENT_EMPTY');
+  const metrics = text('ASSENT_METRICS') ?? 'loopback';
+  if (metrics !== 'public' && metrics !== 'loopback' && metrics !== 'off')
+    problems.push('ASSENT_METRICS must be public, loopback or off');
+  const drainSeconds = integer('ASSENT_DRAIN_SECONDS', 0, 0, 60);
+  const stopSeconds = integer('ASSENT_STOP_SECONDS', 30, 3, 600);
   const chainPort = integer('ASSENT_CHAIN_PORT', 8545, 0, 65_535);
   const chainIdWanted =
     chainId === undefined ? undefined : integer('ASSENT_CHAIN_ID', 0, 1, Number.MAX_SAFE_INTEGER);
@@ -174,6 +190,9 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
     witnessPolicyFile: witnessPolicy === undefined ? undefined : resolve(expandHome(witnessPolicy)),
     trustProxy,
     empty,
+    metrics: metrics as Config['metrics'],
+    drainMs: drainSeconds * 1000,
+    stopMs: stopSeconds * 1000,
     limits: Object.freeze({
       bodyBytes: 64 * 1024,
       requestsPerMinute,

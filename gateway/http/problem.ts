@@ -49,6 +49,9 @@ export function problemOf(error: GatewayError, baseUrl: string): Problem {
   };
 }
 
+/** What is unavailable is looked for again every second; a caller that waits this long finds it or another process. */
+export const retryAfterSeconds = '5';
+
 export function sendProblem(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -62,6 +65,7 @@ export function sendProblem(
   else request.log.info(line, 'request refused');
   const wanted = challenge(error.code, request.headers.authorization);
   if (wanted !== undefined) void reply.header('www-authenticate', wanted);
+  if (error.status === 503) void reply.header('retry-after', retryAfterSeconds);
   return reply
     .status(error.status)
     .type('application/problem+json')

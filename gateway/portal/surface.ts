@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Anchoring } from '../audit/anchoring.ts';
 import type { Core } from '../compose.ts';
 import { GatewayError } from '../errors.ts';
-import { asGatewayError } from '../http/problem.ts';
+import { asGatewayError, retryAfterSeconds } from '../http/problem.ts';
 import { Refusal } from '../gate.ts';
 import type { OauthSurface } from '../oauth/surface.ts';
 import type { Recommender } from '../operations/recommend.ts';
@@ -113,6 +113,7 @@ export function usePages(app: FastifyInstance, portal: Portal): void {
     }
     const line = { code: error.code, route: request.routeOptions.url };
     if (error.status >= 500) request.log.error({ ...line, err: error.cause ?? error }, 'page failed');
+    if (error.status === 503) void reply.header('retry-after', retryAfterSeconds);
     if (error instanceof Refusal) void reply.header('assent-entry', String(error.receipt.number));
     const page = problemPage(
       { status: error.status, code: error.code, requestId: request.id },
