@@ -28,7 +28,7 @@ export interface ReplayOrder {
 
 /** What does not hold, at the first leaf where it does not. */
 export interface Mismatch {
-  readonly check: 'leaf' | 'sequence' | 'started' | 'map head' | 'population' | 'root' | 'length';
+  readonly check: 'leaf' | 'time' | 'sequence' | 'started' | 'map head' | 'population' | 'root' | 'length';
   /** Index of the leaf. */
   readonly index: number;
   readonly detail: string;
@@ -70,6 +70,7 @@ export async function replayLog(order: ReplayOrder): Promise<Replay> {
   let unlisted = 0;
   let firstUnlisted: number | null = null;
   let compared = 0;
+  let newestSeconds = 0;
 
   const found = (mismatch?: Mismatch): Replay => ({
     size: tree.size,
@@ -82,8 +83,14 @@ export async function replayLog(order: ReplayOrder): Promise<Replay> {
     ...(mismatch === undefined ? {} : { mismatch }),
   });
 
+  function takeTime(atSeconds: number, index: number): void {
+    if (atSeconds < newestSeconds) throw wrong('time', index, 'it says that it is older than one before it');
+    newestSeconds = atSeconds;
+  }
+
   function takeMapHead(leaf: Uint8Array, index: number): void {
     const head = inLeaf(index, () => decodeMapHead(leaf));
+    takeTime(head.atSeconds, index);
     if (head.mapped !== index)
       throw wrong('map head', index, `it says that it maps ${head.mapped} leaves, but stands at ${index}`);
     if (!equalBytes(head.root, map.root()))
@@ -93,7 +100,8 @@ export async function replayLog(order: ReplayOrder): Promise<Replay> {
   }
 
   function takeEntry(leaf: Uint8Array, index: number): void {
-    const { about, startedIndex } = inLeaf(index, () => decodeEntry(leaf));
+    const { about, startedIndex, atSeconds } = inLeaf(index, () => decodeEntry(leaf));
+    takeTime(atSeconds, index);
     if (startedIndex !== null && startedIndex >= index)
       throw wrong('started', index, `it ends entry ${startedIndex}, which is not before it`);
     if (about.concern === 'person') {

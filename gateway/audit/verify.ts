@@ -621,11 +621,17 @@ function checkMultiProof(
 ): void {
   check('inclusion', `the ${shown.length} leaves lie under the head of size ${head.size}`, () => {
     const leaves = shown
-      .map(({ index, leaf }) => ({ index, leafHash: leafHash(fromBase64(leaf, 'inclusion')) }))
+      .map(({ index, leaf }) => ({ index, bytes: fromBase64(leaf, 'inclusion') }))
+      .map(({ index, bytes }) => ({ index, bytes, leafHash: leafHash(bytes) }))
       .sort((a, b) => a.index - b.index);
     const path = paths.map((step) => fromBase64(step, 'inclusion'));
     if (!verifyMultiProof({ size: head.size, leaves, path, root: head.root }))
       throw fail('inclusion', 'the paths do not lead from these leaves, each once, to this head');
+    // The log never runs backwards: an entry put in later and dated back stands behind younger ones.
+    const times = leaves.map(({ bytes }) => decodeAny(bytes).atSeconds);
+    const backwards = leaves.find((_, place) => (times[place] ?? 0) < (times[place - 1] ?? 0));
+    if (backwards !== undefined)
+      throw fail('inclusion', `entry ${backwards.index} says that it is older than one before it`);
   });
 }
 

@@ -207,13 +207,21 @@ describe('a back-dated entry', () => {
     });
   });
 
-  it('put at the end by hand is not caught by its time, which no check compares; its place shows that it is younger than the head and the anchor of yesterday', async () => {
+  it('put at the end by hand is not seen in a file of its own, where its place shows that it is younger than the head and the anchor of yesterday; a replay and a file with an entry before it see it', async () => {
     const ledger = await open('signed');
     await liar.writeLeaf(ledger, entryOf(11), aDayEarlier);
     const file = await proverOf(ledger).bundle(sizeYesterday, true);
     // Not anchored, though everything of yesterday is.
     expect(await look(file)).toBe('4: every check');
-    expect(await replayed(ledger)).toBeUndefined();
+    expect(await replayed(ledger)).toBe('time');
+    const both = await proverOf(ledger).evidence({
+      selection: { kind: 'purpose', value: 'service', from: null, to: null },
+      range: null,
+      notices: [],
+      receipts: [],
+      numbers: [sizeYesterday - 1, sizeYesterday],
+    });
+    expect(await look(both)).toBe('1: inclusion');
     const bundle = parseBundle(file);
     const { anchor } = parseBundle(yesterday.entryFile);
     const old = { checkpoint: yesterday.head.note, inclusion: bundle.inclusion.slice(0, 4) };

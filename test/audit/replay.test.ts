@@ -4,7 +4,13 @@ import { join, relative } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { equalBytes, FormatError, toHex, toUtf8 } from '../../gateway/audit/bytes.ts';
-import { decodeEntry, encodeEntry, encodeMapHead, type Entry } from '../../gateway/audit/entry.ts';
+import {
+  decodeEntry,
+  decodeMapHead,
+  encodeEntry,
+  encodeMapHead,
+  type Entry,
+} from '../../gateway/audit/entry.ts';
 import { sha256 } from '../../gateway/audit/log.ts';
 import { formatVerifierKey } from '../../gateway/audit/note.ts';
 import { PersonIndex } from '../../gateway/audit/person-index.ts';
@@ -88,7 +94,7 @@ describe('replaying a log', () => {
   });
 
   it('names a map head with another root, number or fields, though it was signed so', async () => {
-    const atSeconds = 1_767_225_600;
+    const { atSeconds } = decodeMapHead(leaves[255] as Uint8Array);
     const root = mapRootOf(leaves.slice(0, 255));
     const wrongRoot = encodeMapHead({ atSeconds, mapped: 255, root: mapRootOf(leaves.slice(0, 254)) });
     const wrongNumber = encodeMapHead({ atSeconds, mapped: 254, root });
@@ -112,6 +118,12 @@ describe('replaying a log', () => {
       }));
       expect((await replayed(moved)).mismatch).toMatchObject({ check: 'sequence', index });
     }
+  });
+
+  it('names an entry that says it is older than one before it', async () => {
+    const index = firstOf('person', 100);
+    const older = changed(index, (entry) => ({ ...entry, atSeconds: entry.atSeconds - 86_400 }));
+    expect((await replayed(older)).mismatch).toMatchObject({ check: 'time', index });
   });
 
   it('names an entry that moved to another person after the map head was signed', async () => {
