@@ -28,6 +28,8 @@ export interface AppParts extends PartnerRoutes {
   readonly surfaces: readonly ((app: FastifyInstance, traffic: Traffic) => Promise<void> | void)[];
   /** What a browser is shown at an address that does not exist; a program gets JSON. */
   readonly unknownPage?: (request: FastifyRequest, reply: FastifyReply) => FastifyReply;
+  /** While it stops, answers tell their connection to end: the next request goes elsewhere. */
+  readonly isDraining?: () => boolean;
   readonly logLevel: string;
   /** Where log lines go; standard output where nothing is said. */
   readonly logTo?: { write(line: string): void };
@@ -36,6 +38,7 @@ export interface AppParts extends PartnerRoutes {
 export interface App {
   readonly fastify: FastifyInstance;
   readonly rejected: RejectedCounter;
+  readonly traffic: Traffic;
 }
 
 export async function buildApp(parts: AppParts): Promise<App> {
@@ -59,6 +62,8 @@ export async function buildApp(parts: AppParts): Promise<App> {
     requestTimeout: config.limits.requestTimeoutMs,
     connectionTimeout: config.limits.requestTimeoutMs,
     trustProxy: config.trustProxy,
+    // What still arrives on a connection with an answer on its way is answered as well, then the connection ends.
+    return503OnClosing: false,
     // Nothing is coerced or dropped in silence: a wrong type or an unknown field is an error.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, allErrors: false } },
   });
@@ -70,6 +75,10 @@ export async function buildApp(parts: AppParts): Promise<App> {
   const methods = knownMethods(app);
   const rejected = countRejected(app, parts.gate);
   const traffic = countTraffic(app);
+  app.addHook('onRequest', (_request, reply, done) => {
+    if (parts.isDraining?.() === true) void reply.header('connection', 'close');
+    done();
+  });
   harden(app);
   const refuseUnknown = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const allowed = methods.allowed(request.url);
@@ -93,5 +102,5 @@ export async function buildApp(parts: AppParts): Promise<App> {
   await app.register(async (v1) => partnerRoutes(v1, parts), { prefix: '/v1' });
   await app.register(async (log) => auditorRoutes(log, parts), { prefix: '/log' });
   for (const surface of parts.surfaces) await app.register(async (scope) => surface(scope, traffic));
-  return { fastify: app, rejected };
+  return { fastify: app, rejected, traffic };
 }

@@ -63,7 +63,7 @@ export interface LongGate {
     request: LongRequest,
     work: LongWork<Started, Result, Value>,
   ): Promise<ReleasedRun<Value>>;
-  closeAbandoned(): Promise<number>;
+  closeAbandoned(whose?: 'all' | 'own'): Promise<number>;
 }
 
 const populationAttempts = 3;
@@ -79,6 +79,8 @@ export function createLongGate(
   { append, appendEntry, recordFailure, refuse, cohortOfPeople }: EntryWriter,
 ): LongGate {
   const { clock, random } = system;
+  /** Runs this process computes now. */
+  const own = new Set<string>();
 
   async function runLong<Started, Result, Value>(
     request: LongRequest,
@@ -92,6 +94,7 @@ export function createLongGate(
       start,
     } = await begin(request, work, id).catch((error: unknown) => refuseToBegin(request, id, error));
     let population = first;
+    own.add(id);
     try {
       for (let attempt = 0; attempt < 2; attempt++) {
         const result = await computeWith(request, population.people, (permits) =>
@@ -148,6 +151,8 @@ export function createLongGate(
           await end(tx, request, id, start, 'failed', { decision: 'failed' }, population);
       });
       throw error;
+    } finally {
+      own.delete(id);
     }
   }
 
@@ -361,13 +366,14 @@ export function createLongGate(
     return receipt;
   }
 
-  async function closeAbandoned(): Promise<number> {
-    const open = await store.read((reader) =>
+  async function closeAbandoned(whose: 'all' | 'own' = 'all'): Promise<number> {
+    const begun = await store.read((reader) =>
       reader.db.select().from(runTable).where(eq(runTable.state, 'started')),
     );
+    const open = whose === 'all' ? begun : begun.filter(({ id }) => own.has(id));
     for (const row of open) {
       const request = {
-        caller: { kind: 'system', id: 'start-up' },
+        caller: { kind: 'system', id: whose === 'all' ? 'start-up' : 'stop' },
         operation: row.operation,
         purpose: 'service',
         categories: [],

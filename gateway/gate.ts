@@ -43,8 +43,11 @@ export interface Gate {
   ): Promise<ReleasedRun<Value>>;
   /** Records a refusal that was found before anything could be decided. @throws Refusal always */
   refuse(request: UseRequest & Pick<GateRequest, 'about'>, reason: Reason): Promise<never>;
-  /** Closes work that began and never ended as "abandoned"; called once at start-up. Returns how many. */
-  closeAbandoned(): Promise<number>;
+  /**
+   * Closes work that began and never ended as "abandoned": all of it once at start-up, or what this process computes,
+   * when it must stop before that ends. Nothing of it is released any more. Returns how many.
+   */
+  closeAbandoned(whose?: 'all' | 'own'): Promise<number>;
 }
 
 export function createGate(parts: GateParts): Gate {
@@ -107,7 +110,7 @@ export function createGate(parts: GateParts): Gate {
     run,
     runLong: (request, work) => long.runLong(request, work),
     refuse: (request, reason) => entries.refuse(request, reason),
-    closeAbandoned: () => long.closeAbandoned(),
+    closeAbandoned: (whose) => long.closeAbandoned(whose),
   };
 }
 

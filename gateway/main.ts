@@ -1,8 +1,10 @@
 // Starts the gateway: config → parts → chain → demo world → application → listen → graceful stop.
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createAnchorer } from './audit/anchor.ts';
 import { createAnchoring, type Anchoring } from './audit/anchoring.ts';
 import { buildApp } from './app.ts';
+import { projectRoot } from './chain/compile.ts';
 import { lockHome } from './chain/lock.ts';
 import { openChain, openCore, type Core, type OpenChain } from './compose.ts';
 import { waysOut } from './commands/ways-out.ts';
@@ -10,6 +12,9 @@ import { isLoopback, loadConfig, variables } from './config.ts';
 import { demoSurface } from './demo/routes.ts';
 import { ensureDemoWorld, type World } from './demo/world.ts';
 import { GatewayError } from './errors.ts';
+import { createHealth, healthRoutes, type Health } from './http/health.ts';
+import { metricsRoutes, type MetricsParts } from './http/metrics.ts';
+import { stopServing } from './http/stop.ts';
 import { deleteExpired } from './oauth/adapter.ts';
 import { oauthSurface } from './oauth/surface.ts';
 import { expireQuarantine } from './operations/import-data.ts';
@@ -37,18 +42,23 @@ async function start(): Promise<void> {
     await lock.release();
     throw error;
   });
-  const closing: (() => Promise<unknown>)[] = [() => lock.release(), () => core.close()];
-  const stop = async (): Promise<void> => {
-    for (const close of closing.splice(0).reverse()) await close();
-  };
+  const stopping = createStopping(config.stopMs);
+  stopping.last('the data folder', () => lock.release());
+  stopping.last('the store', () => core.close());
   const anchoring = anchoringOf(core);
+  const health = createHealth({
+    store: core.store,
+    clock: core.system.clock,
+    chain: () => anchoring.status().chain,
+    witnesses: core.witnesses,
+  });
   let world: World;
   try {
-    closing.push(() => anchoring.close());
+    stopping.last('the chain', () => anchoring.close());
     await anchoring.start();
-    world = await serve(core, anchoring, closing);
+    world = await serve(core, anchoring, health, stopping);
   } catch (error) {
-    await stop();
+    await stopping.stop();
     throw error;
   }
   // Before it says that it is ready: whoever waits for that may stop it in the same moment.
@@ -58,11 +68,10 @@ async function start(): Promise<void> {
       // Repeating it changes nothing: an impatient second Ctrl-C must not cut the last signature short.
       if (isStopping) return;
       isStopping = true;
-      say(`\n${signal}: stopping`);
-      void stop().then(
-        () => process.exit(0),
-        () => process.exit(1),
-      );
+      health.startDraining();
+      const { drainMs } = config;
+      say(`\n${signal}: ${drainMs > 0 ? `taking requests for ${drainMs / 1000} s more, then ` : ''}stopping`);
+      setTimeout(() => void stopping.stop().then((code) => process.exit(code)), drainMs);
     });
   }
   greet(core, anchoring.opened(), world, Math.round(performance.now() - begun));
@@ -93,7 +102,7 @@ function anchoringOf(core: Core): Anchoring<OpenChain> {
   });
 }
 
-async function serve(core: Core, anchoring: Anchoring, closing: (() => Promise<unknown>)[]): Promise<World> {
+async function serve(core: Core, anchoring: Anchoring, health: Health, stopping: Stopping): Promise<World> {
   const { config, store, publisher, gate, system, operations } = core;
   // Before anything is written: a witness that saw more than this folder holds keeps it from going on.
   for (const { witness, detail } of await core.witnesses.check()) {
@@ -123,8 +132,12 @@ async function serve(core: Core, anchoring: Anchoring, closing: (() => Promise<u
     proveDpop: oauth.proveDpop,
     identify: oauth.identify,
     unknownPage: (request, reply) => unknownPage(portal, request, reply),
+    isDraining: () => health.isDraining(),
     logLevel: 'warn',
     surfaces: [
+      (scope) => healthRoutes(scope, health),
+      (scope, traffic) =>
+        metricsRoutes(scope, metricsParts(core, anchoring, health), traffic, config.metrics),
       oauth.routes,
       (scope) => portalRoutes(scope, portal),
       ...(world === 'demo' && isLoopback(config.host) ? [demoSurface(core, oauth)] : []),
@@ -146,13 +159,16 @@ async function serve(core: Core, anchoring: Anchoring, closing: (() => Promise<u
       await retentionRound(operations);
     }),
   ];
-  closing.push(async () => {
-    // Calls that are being answered come first: their entries belong under the last signature.
-    await app.fastify.close();
-    for (const round of rounds) await round.stop();
-    await app.rejected.flush();
-    await publisher.publish();
-    await askWitnesses(core);
+  stopping.last('the witnesses', () => askWitnesses(core));
+  stopping.last('the last signed head', () => publisher.publish());
+  stopping.last('the count of rejected requests', () => app.rejected.flush());
+  stopping.last('the rounds in the background', () => Promise.all(rounds.map((round) => round.stop())));
+  // Calls that are being answered come first: their entries belong under the last signature.
+  stopping.last('requests in flight', async () => {
+    const cut = await stopServing(app, config.stopMs / 2);
+    const abandoned = await gate.closeAbandoned('own');
+    if (cut > 0) stopping.tell(`${cut} request(s) without their answer`);
+    if (abandoned > 0) stopping.tell(`${abandoned} piece(s) of work, closed as abandoned`);
   });
   await publisher.publish();
   if (anchoring.status().chain === 'answers') {
@@ -162,6 +178,60 @@ async function serve(core: Core, anchoring: Anchoring, closing: (() => Promise<u
   }
   await app.fastify.listen({ host: config.host, port: config.port });
   return world;
+}
+
+interface Stopping {
+  /** What is added last is closed first. */
+  last(name: string, close: () => Promise<unknown>): void;
+  /** Notes that something was cut. */
+  tell(what: string): void;
+  /** Closes everything, whatever fails. Returns the exit code: 1 when something was cut or failed. */
+  stop(): Promise<0 | 1>;
+}
+
+function createStopping(limitMs: number): Stopping {
+  const parts: { readonly name: string; readonly close: () => Promise<unknown> }[] = [];
+  let code: 0 | 1 = 0;
+  const fault = (line: string): void => {
+    code = 1;
+    process.stderr.write(`${line}\n`);
+  };
+  return {
+    last: (name, close) => void parts.push({ name, close }),
+    tell: (what) => fault(`cut: ${what}`),
+    async stop() {
+      let current = '';
+      const limit = setTimeout(() => {
+        fault(`cut: not stopped after ${limitMs / 1000} s, waiting for ${current}`);
+        process.exit(1);
+      }, limitMs);
+      for (const { name, close } of parts.splice(0).reverse()) {
+        current = name;
+        await close().catch((error: unknown) => fault(`${name} failed while stopping: ${messageOf(error)}`));
+      }
+      clearTimeout(limit);
+      return code;
+    },
+  };
+}
+
+function metricsParts(core: Core, anchoring: Anchoring, health: Health): MetricsParts {
+  const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  return {
+    store: core.store,
+    log: core.log,
+    publisher: core.publisher,
+    witnesses: core.witnesses,
+    clock: core.system.clock,
+    chain: () => anchoring.status().chain,
+    health,
+    version,
+    // The gateway runs on the newest schema or not at all.
+    schema: readdirSync(join(projectRoot, 'migrations', 'sqlite')).filter((name) => name.endsWith('.sql'))
+      .length,
+  };
 }
 
 /** The newest head alone: it extends all others. */

@@ -55,7 +55,6 @@ export function metricsRoutes(
     const families = [
       ...processFamilies(parts, lag),
       ...trafficFamilies(traffic),
-      ...(await connectionFamilies(app)),
       ...entryFamilies(parts),
       ...storeFamilies(parts),
       ...(await logFamilies(parts)),
@@ -148,6 +147,12 @@ function trafficFamilies(traffic: Traffic): Family[] {
       samples: used.flatMap(({ figures, labels }) => histogram(figures, labels)),
     },
     one(
+      'assent_http_in_flight',
+      'gauge',
+      'Connections with a request that is being answered.',
+      traffic.inFlight(),
+    ),
+    one(
       'assent_http_rate_limited_total',
       'counter',
       'Requests refused by a limit on requests.',
@@ -170,19 +175,12 @@ function histogram(figures: RouteFigures, labels: Record<string, string>): Sampl
   ];
 }
 
-async function connectionFamilies(app: FastifyInstance): Promise<Family[]> {
-  const open = await new Promise<number>((done) =>
-    app.server.getConnections((error, count) => done(error === null ? count : 0)),
-  );
-  return [one('assent_http_connections', 'gauge', 'Open connections, idle ones too.', open)];
-}
-
 function entryFamilies({ log }: MetricsParts): Family[] {
   const counts = log.appended();
   const decisions = new Map<string, number>();
-  for (const { kind, outcome, count } of counts) {
-    // Long work is decided when it begins and again when it ends: the end counts.
-    if (outcome === 'noted' || kind === 'started') continue;
+  for (const { outcome, count } of counts) {
+    // Long work is noted when it begins: its end counts.
+    if (outcome === 'noted') continue;
     decisions.set(outcome, (decisions.get(outcome) ?? 0) + count);
   }
   return [

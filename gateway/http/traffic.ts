@@ -1,5 +1,6 @@
 // Counts requests by route pattern. Each route gets a counter of its own when it is registered, so that counting one
-// request is a few additions: no name is built, nothing is looked up or allocated.
+// request is a few additions: no name is built and no figure looked up.
+import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest, onResponseHookHandler } from 'fastify';
 
 /** Upper bounds of the latency buckets, seconds. */
@@ -21,6 +22,10 @@ export interface Traffic {
   routes(): readonly RouteFigures[];
   /** Requests refused by a limit on requests; not those refused for a spent privacy budget. */
   refusedByLimit(): number;
+  /** Connections with a request whose headers arrived and whose answer is not sent yet. */
+  inFlight(): number;
+  /** Closes connections on which nothing was ever asked, as browsers open them in advance. */
+  closeUnused(): void;
 }
 
 /** Call before any route is registered. */
@@ -28,7 +33,21 @@ export function countTraffic(app: FastifyInstance): Traffic {
   const counted: RouteFigures[] = [];
   const unmatched = emptyFigures('any', 'unmatched');
   let refusedByLimit = 0;
+  const open = new Set<Socket>();
+  const busy = new Set<Socket>();
 
+  app.server.on('connection', (socket: Socket) => {
+    open.add(socket);
+    // Whoever hangs up is not waiting for an answer any more.
+    socket.once('close', () => {
+      open.delete(socket);
+      busy.delete(socket);
+    });
+  });
+  app.addHook('onRequest', (request: FastifyRequest, _reply: FastifyReply, done: () => void) => {
+    if (open.has(request.raw.socket)) busy.add(request.raw.socket);
+    done();
+  });
   app.addHook('onRoute', (route) => {
     const figures = emptyFigures([route.method].flat().length > 1 ? 'any' : String(route.method), route.url);
     counted.push(figures);
@@ -39,11 +58,19 @@ export function countTraffic(app: FastifyInstance): Traffic {
     route.onResponse = [count, ...[route.onResponse ?? []].flat()];
   });
   app.addHook('onResponse', (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
+    busy.delete(request.raw.socket);
     if (request.is404) record(unmatched, reply);
     if (reply.statusCode === 429 && reply.hasHeader('retry-after')) refusedByLimit += 1;
     done();
   });
-  return { routes: () => [...counted, unmatched], refusedByLimit: () => refusedByLimit };
+  return {
+    routes: () => [...counted, unmatched],
+    refusedByLimit: () => refusedByLimit,
+    inFlight: () => busy.size,
+    closeUnused() {
+      for (const socket of open) if (socket.bytesRead === 0) socket.destroy();
+    },
+  };
 }
 
 function emptyFigures(method: string, route: string): RouteFigures {
