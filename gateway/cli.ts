@@ -21,13 +21,15 @@ const usage = `assent COMMAND
   staff token NAME                                        a token for scripts, such as an analyst's queries
   partner add ID NAME --redirect URL --scope SCOPE ...    register a partner app; prints its secret once
   trust export [FILE]                                     write the trust file; keep it away from this machine
-  verify FILE --trust FILE [--rpc URL] [--language zh]    check a bundle, evidence or a receipt without the gateway
+  verify FILE --trust FILE [--rpc URL] [--language zh]    check a bundle, evidence, a pack or a receipt offline
          [--state FILE] [--log URL|FOLDER]                compare with the heads you kept, and keep this one
          [--earlier FILE] [--report FILE.html]            go on from an earlier bundle; a report to print
   replay URL|FOLDER --trust FILE [--token-file FILE]      read a whole log and build it again; - is standard input
          [--mirror FOLDER]                                keep what was read, to replay it offline
   bundle --person REFERENCE [--since EARLIER] FILE        everything about a person, and that nothing is missing
   bundle --entry NUMBER [--tlog-proof] FILE               the proof of one entry (officer's token on stdin for both)
+  evidence --person REFERENCE|--partner ID|--purpose P [--from TIME] [--to TIME] FILE.zip
+  evidence --from TIME --to TIME FILE.zip                 an archive for an authority (officer's token on stdin)
   backup FILE                                             copy all data into one new file, also beside a running gateway
   backup --keys FILE                                      lock the keys with a passphrase (stdin) into a file of their own
   restore FILE [--replace]                                check a backup and put it into the data folder
@@ -67,6 +69,10 @@ async function main(given: string[]): Promise<number> {
     case 'bundle': {
       const { runBundle } = await import('./commands/bundle.ts');
       return runBundle(loadConfig({ ...process.env, ASSENT_HOME: homeOf(values) }), rest, values);
+    }
+    case 'evidence': {
+      const { runEvidence } = await import('./commands/evidence.ts');
+      return runEvidence(loadConfig({ ...process.env, ASSENT_HOME: homeOf(values) }), rest, values);
     }
     case 'backup': {
       const { runBackup } = await import('./commands/backup.ts');

@@ -30,6 +30,8 @@ export interface EvidenceProverParts {
 export type EvidenceOrder = Pick<Evidence, 'selection' | 'range' | 'notices' | 'receipts'> & {
   /** Ascending. */
   readonly numbers: readonly number[];
+  /** Those of them whose leaves alone are shown. */
+  readonly closed?: ReadonlySet<number>;
 };
 
 const page = 500;
@@ -37,7 +39,7 @@ const page = 500;
 /** @throws GatewayError `conflict` before the newest of the entries is signed */
 export async function proveEvidence(parts: EvidenceProverParts, order: EvidenceOrder): Promise<string> {
   const { store, keyring } = parts;
-  const { numbers, ...given } = order;
+  const { numbers, closed, ...given } = order;
   const head = await parts.publisher.publish();
   if (head === undefined || (numbers.at(-1) ?? 0) >= head.size)
     throw new GatewayError(
@@ -62,7 +64,8 @@ export async function proveEvidence(parts: EvidenceProverParts, order: EvidenceO
           .orderBy(asc(entryTable.number));
         const shown: ShownEntry[] = [];
         for (const row of rows) {
-          const opened = await openPayload(keyring, reader, row);
+          const opened =
+            closed?.has(row.number) === true ? undefined : await openPayload(keyring, reader, row);
           const disclosure =
             opened === undefined
               ? null

@@ -5,8 +5,10 @@ import { basename } from 'node:path';
 import { FormatError } from '../audit/bytes.ts';
 import { emptyState, parseState, type State } from '../audit/state.ts';
 import { parseTrust } from '../audit/verify.ts';
+import { isZip } from '../audit/zip.ts';
 import { need, Usage, type Values } from './order.ts';
-import { verifyCommand, type VerifyResult } from './verify.ts';
+import { verifyAny } from './verify-archive.ts';
+import type { VerifyResult } from './verify.ts';
 
 /**
  * @param nowMs for the report
@@ -26,9 +28,13 @@ export async function verifyFiles(
   if (log !== undefined && values.state === undefined)
     throw new Usage('--log compares with heads you kept: give --state FILE too');
   const bundleText = readFileSync(file);
+  if (values.report !== undefined && isZip(bundleText))
+    throw new Usage(
+      '--report is about one file; unpack evidence.json from the archive, the summary in it can be printed',
+    );
   const trustText = readFileSync(trust);
   const state = values.state === undefined ? undefined : readState(values.state, trustText);
-  const result = await verifyCommand({
+  const result = await verifyAny({
     bundleText,
     trustText,
     language,

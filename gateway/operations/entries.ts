@@ -5,7 +5,7 @@ import { findEntry, kindName, openPayload } from '../audit/payload.ts';
 import type { Prover } from '../audit/proof.ts';
 import { GatewayError } from '../errors.ts';
 import type { GateRequest, Released } from '../gate.ts';
-import type { Tx } from '../store/store.ts';
+import type { Reader, Tx } from '../store/store.ts';
 import { anchor, checkpoint, cosignature, entry, partner, person as personTable } from '../store/tables.ts';
 import { ownRequest, staffRequest } from './accounts.ts';
 import { mayDownload, openedEntry, type OpenedEntry } from './own.ts';
@@ -189,13 +189,16 @@ export async function proveAllForOfficer(
 }
 
 /** The person of a reference in a source, or of an id. @throws GatewayError `not_found` */
-export async function findPerson(parts: OperationParts, named: string): Promise<string> {
-  const [row] = await parts.read((reader) =>
-    reader.db
-      .select({ id: personTable.id })
-      .from(personTable)
-      .where(or(eq(personTable.reference, named), eq(personTable.id, named))),
-  );
+export function findPerson(parts: OperationParts, named: string): Promise<string> {
+  return parts.read((reader) => personNamed(reader, named));
+}
+
+/** The same within a transaction. */
+export async function personNamed(reader: Reader, named: string): Promise<string> {
+  const [row] = await reader.db
+    .select({ id: personTable.id })
+    .from(personTable)
+    .where(or(eq(personTable.reference, named), eq(personTable.id, named)));
   if (row === undefined) throw new GatewayError('not_found', 'there is no such person');
   return row.id;
 }
