@@ -101,6 +101,7 @@ const officerNav = [
   ['entries', paths.officerEntries],
   ['checkpoints', paths.officerCheckpoints],
   ['anchors', paths.officerAnchors],
+  ['evidence', paths.officerEvidence],
   ['holds', paths.officerHolds],
 ] as const;
 

@@ -174,7 +174,7 @@ function isOutcome(text: string): text is 'allowed' | 'refused' | 'withheld' | '
 }
 
 /** A `datetime-local` value in the page's zone; undefined for anything else. */
-function instantOf(text: string, timeZone: string): number | undefined {
+export function instantOf(text: string, timeZone: string): number | undefined {
   if (!/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$/.test(text)) return undefined;
   const asUtc = Date.parse(`${text}:00Z`);
   if (Number.isNaN(asUtc)) return undefined;

@@ -28,6 +28,7 @@ export const paths = {
   /** Everything about the person who is signed in, and that nothing is missing. */
   proofOfAll: '/proofs/all.json',
   officerHolds: '/officer/holds',
+  officerEvidence: '/officer/evidence',
   verify: '/verify',
   stylesheet: '/assets/portal.css',
   script: '/assets/portal.js',

@@ -10,6 +10,7 @@ import { Refusal } from '../gate.ts';
 import type { OauthSurface } from '../oauth/surface.ts';
 import type { Recommender } from '../operations/recommend.ts';
 import { portalAssets, type PortalAssets } from './assets.ts';
+import { evidenceRoutes } from './evidence-routes.ts';
 import { officerRoutes } from './officer-routes.ts';
 import { chooseLang } from './messages/pick.ts';
 import { consentPage } from './pages/consent.ts';
@@ -72,6 +73,7 @@ export async function portalRoutes(app: FastifyInstance, portal: Portal): Promis
   personRoutes(app, portal);
   officerRoutes(app, portal);
   rightsRoutes(app, portal);
+  evidenceRoutes(app, portal);
   await portal.oauth.interactions(app, {
     currentPerson: async (request) => {
       const session = await portal.sessions.find(request);

@@ -20,6 +20,7 @@ import { landingPage } from '../../gateway/portal/pages/landing.ts';
 import { type AnchorLine, officerAnchorsPage } from '../../gateway/portal/pages/officer-anchors.ts';
 import { officerCheckpointsPage } from '../../gateway/portal/pages/officer-checkpoints.ts';
 import { officerEntriesPage } from '../../gateway/portal/pages/officer-entries.ts';
+import { officerEvidencePage } from '../../gateway/portal/pages/officer-evidence.ts';
 import { officerHoldsPage } from '../../gateway/portal/pages/officer-holds.ts';
 import { officerOverviewPage } from '../../gateway/portal/pages/officer-overview.ts';
 import { partnerGuidePage } from '../../gateway/portal/pages/partner-guide.ts';
@@ -594,6 +595,29 @@ export const samples: readonly Sample[] = [
           code: 'q7RkT2nP9wZx4vBm1sLd8yHc3fA',
           hasFailed: false,
           found: { requestedMs: nowMs, completedMs: null, evidenceUntilMs: nowMs + 1095 * day },
+        },
+        ctx,
+      ),
+  },
+  {
+    name: 'officer-evidence',
+    viewer: officer,
+    url: '/officer/evidence',
+    render: (ctx) =>
+      officerEvidencePage(
+        {
+          partners: [
+            { id: 'reading-corner', name: 'Reading Corner' },
+            { id: 'weather', name: 'Weather & Walks' },
+          ],
+          problem: 'one_of_them',
+          typed: {
+            person: 'shop:196',
+            partner: 'weather',
+            purpose: '',
+            from: '2026-11-01T00:00',
+            to: '2026-11-20T23:59',
+          },
         },
         ctx,
       ),

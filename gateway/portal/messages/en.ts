@@ -225,6 +225,7 @@ export const en = {
       checkpoints: 'Checkpoints',
       anchors: 'Anchors',
       holds: 'Legal holds',
+      evidence: 'Evidence pack',
     },
     newer: 'Newer',
     older: 'Older',

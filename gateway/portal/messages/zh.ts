@@ -209,6 +209,7 @@ export const zh: Messages = {
       checkpoints: '签名摘要',
       anchors: '上链记录',
       holds: '法定保留',
+      evidence: '证据包',
     },
     newer: '较新',
     older: '较早',

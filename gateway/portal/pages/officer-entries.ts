@@ -1,6 +1,7 @@
 import { html, type Html } from '../html.ts';
 import { entryKinds, type EntryKind } from '../../audit/entry.ts';
 import { layout } from '../layout.ts';
+import { evidenceWords } from '../messages/evidence-words.ts';
 import { formatNumber } from '../messages/format.ts';
 import { choose, field } from '../parts/form.ts';
 import { evidenceLine, type Evidence } from '../parts/evidence.ts';
@@ -64,10 +65,17 @@ export function officerEntriesPage(model: OfficerEntriesModel, ctx: PageContext)
       ${field({ name: 'to', label: m.officer.to, type: 'datetime-local', value: model.chosen.to, isOptional: true })}
       <button class="plain">${m.layout.apply}</button>
     </form>
+    <p><a href="${asEvidence(model.chosen)}">${evidenceWords[ctx.lang].page.asEvidence}</a></p>
     ${model.lines.length === 0 ? html`<p class="quiet">${m.officer.none}</p>` : entries(model, ctx)}
     ${pager(model.paging, ctx)}
   `;
   return layout({ title: m.officer.entries, main, width: 'wide' }, ctx);
+}
+
+/** Only the times: a pack shows all of its period, whatever the kind and outcome. */
+function asEvidence({ from, to }: OfficerEntriesModel['chosen']): string {
+  const query = new URLSearchParams({ ...(from === '' ? {} : { from }), ...(to === '' ? {} : { to }) });
+  return query.size === 0 ? paths.officerEvidence : `${paths.officerEvidence}?${query.toString()}`;
 }
 
 function entries(model: OfficerEntriesModel, ctx: PageContext): Html {
