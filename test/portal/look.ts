@@ -1,14 +1,16 @@
 // Renders every page with sample data, takes pictures at two widths in both languages, and runs axe on each.
 // node test/portal/look.ts [name…]; pictures go to test/screenshots/ (ignored by git). Exit code 1 when axe finds something.
 import { createServer } from 'node:http';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { langs, type Lang } from '../../gateway/portal/messages/pick.ts';
-import { verifyPage } from '../../gateway/portal/pages/verify.ts';
+import { portalAssets } from '../../gateway/portal/assets.ts';
 import { findBarriers, launchBrowser, offerFont, sidewaysOverflow, wearFont } from '../support/browser.ts';
 import { contextFor, samples } from './samples.ts';
-import { verifierStandIn } from './verifier-stand-in.ts';
+import { closeCores } from '../support/core.ts';
+import { writeVerifyFiles, type VerifyFileName } from './verify-files.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 const assets = join(root, 'gateway/portal/assets');
@@ -40,7 +42,7 @@ const server = createServer((request, response) => {
     const [, lang, name] = url.pathname.split('/') as [string, Lang, string];
     response.setHeader('content-type', 'text/html; charset=utf-8');
     if (name === 'verify') {
-      const made = verifyPage(verifyAssets(), lang);
+      const made = portalAssets().verify[lang];
       response.setHeader('content-security-policy', made.policy).end(made.page.toString());
       return;
     }
@@ -52,15 +54,21 @@ const server = createServer((request, response) => {
   }
 });
 
-function verifyAssets() {
-  return {
-    stylesheet: readFileSync(join(assets, 'portal.css'), 'utf8'),
-    script: readFileSync(join(assets, 'verify-page.js'), 'utf8'),
-    importMap: {
-      imports: { 'assent/verify': `data:text/javascript,${encodeURIComponent(verifierStandIn)}` },
-    },
-  };
-}
+/** What is dropped on the verification page, and what then happens: the name of the picture. */
+const verifications: readonly (readonly [string, readonly VerifyFileName[]])[] = [
+  ['entry', ['entry', 'trust']],
+  ['person', ['person', 'trust', 'state-before']],
+  ['person-later', ['person-later', 'trust', 'person']],
+  ['person-alone', ['person-later', 'trust-with-chain']],
+  ['contradicts', ['person', 'trust', 'state-contradicting']],
+  ['fails', ['person', 'trust-of-another']],
+  ['evidence', ['evidence-period', 'trust']],
+  ['receipt', ['receipt-erasure', 'trust']],
+  ['many', ['many', 'many-trust']],
+];
+const files = mkdtempSync(join(tmpdir(), 'assent-look-'));
+const looksAtVerify = only.length === 0 || only.includes('verify');
+if (looksAtVerify) await writeVerifyFiles(files);
 
 await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 const address = server.address();
@@ -93,6 +101,8 @@ try {
 } finally {
   await browser.close();
   server.close();
+  await closeCores();
+  rmSync(files, { recursive: true, force: true });
 }
 
 process.stdout.write(`${findingCount} findings\n`);
@@ -106,16 +116,30 @@ async function look(page: Page, name: string, lang: Lang, width: number, scheme:
 }
 
 async function pressVerify(page: Page, label: string): Promise<void> {
-  const file = (name: string) => ({
-    name,
-    mimeType: 'application/json',
-    buffer: Buffer.from(`{"leaf":"${'q'.repeat(64)}"}`),
-  });
-  await page.setInputFiles('#bundle', file('entry-18442.json'));
-  await page.setInputFiles('#trust', file('trust-2026-11.json'));
-  await page.click('#verify:not([disabled])');
-  await inspect(page, `${label}-holds`);
+  await inspect(page, `${label}-start`);
+  for (const [name, dropped] of verifications) {
+    await page.reload();
+    await page.setInputFiles(
+      '#chosen',
+      dropped.map((file) => join(files, `${file}.json`)),
+    );
+    await page.click('#verify:not([disabled])');
+    await page.locator('.verdict').waitFor();
+    await inspect(page, `${label}-${name}`);
+    if (label.endsWith('-1200')) await print(page, `${label}-${name}`);
+  }
   await page.click('#change');
+  await page.locator('.verdict.fails').waitFor();
+}
+
+async function print(page: Page, label: string): Promise<void> {
+  await page.emulateMedia({ media: 'print' });
+  await page.pdf({
+    path: join(out, `${label}.pdf`),
+    format: 'A4',
+    margin: { top: '18mm', bottom: '18mm', left: '18mm', right: '18mm' },
+  });
+  await page.emulateMedia({ media: 'screen' });
 }
 
 async function inspect(page: Page, label: string): Promise<void> {

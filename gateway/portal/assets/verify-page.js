@@ -59,6 +59,7 @@ if (location.protocol === 'file:')
   for (const part of document.querySelectorAll('[data-online]')) part.hidden = true;
 
 async function take(files) {
+  byId('files').setAttribute('aria-busy', 'true');
   const notes = [];
   const read = [];
   for (const file of files) {
@@ -83,6 +84,7 @@ async function take(files) {
     else notes.push(fill(words.ignored, { name: file.name }));
   });
   byId('left-out').textContent = notes.join(' ');
+  byId('files').removeAttribute('aria-busy');
 }
 
 function place(file) {
@@ -106,7 +108,7 @@ function put(slot, file) {
   const line = place_.querySelector('.chosen');
   line.hidden = file === null;
   line.replaceChildren();
-  if (file !== null) line.append(element('strong', '', file.name), ` ${words.kinds[file.kind]}`);
+  if (file !== null) line.append(element('strong', '', file.name), ` · ${words.kinds[file.kind]}`);
   const button = place_.querySelector('[data-remove]');
   button.hidden = file === null;
   button.setAttribute('aria-label', fill(words.removeWhat, { name: file?.name ?? '' }));

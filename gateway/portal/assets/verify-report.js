@@ -62,9 +62,9 @@ function levelItems(result) {
     checkpointed: words.levelLabels.checkpointed,
     witnessed: words.levelLabels.witnessed,
     anchored:
-      result.levels.anchored.words === 'anchored'
-        ? words.levelNames.anchored
-        : words.levelLabels.anchored_local,
+      result.levels.anchored.words === 'anchored-local-chain'
+        ? words.levelLabels.anchored_local
+        : words.levelNames.anchored,
     anchoredFinal: words.levelLabels.anchored_final,
   };
   const isReceipt = result.subject?.kind === 'receipt';

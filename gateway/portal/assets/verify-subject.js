@@ -57,7 +57,7 @@ function person(subject, { head }) {
       facts([
         [words.facts.newest, newest === undefined ? words.noEntry : time(newest.entry.atSeconds * 1000)],
         ...headFacts(head),
-        [words.facts.earlier, earlier === null ? '' : count(words.leaves, earlier.size)],
+        [words.facts.earlier, earlier === null ? '' : count(words.earlierHead, earlier.size)],
         [words.facts.tag, code(tag)],
       ]),
     ),
@@ -202,7 +202,13 @@ function describe({ entry: leaf, payload, erased }, isOwn) {
   if (leaf.kind === 'map-head') return { what: words.mapHead, about: '', by: '', purpose: '', decision: '' };
   const kind = words.entryKinds[leaf.kind] ?? leaf.kind;
   if (payload === null)
-    return { what: kind, about: erased ? words.erased : '', by: '', purpose: '', decision: '' };
+    return {
+      what: kind,
+      about: !erased ? '' : isOwn ? words.erased : words.closed,
+      by: '',
+      purpose: '',
+      decision: '',
+    };
   const outcome = textOf(payload.decision);
   const isDone = outcome === '' || outcome === 'allowed' || outcome === 'started';
   const operation = textOf(payload.operation);
@@ -262,7 +268,12 @@ function populations({ populations: all }) {
           name,
           cell(uses, number(one.count)),
           cell(usesHere, number(one.newCount)),
-          cell(members, count(words.membersText, one.members.length)),
+          cell(
+            members,
+            one.newCount === 0
+              ? ''
+              : count(words.membersText, one.members.length, { shown: number(one.newCount) }),
+          ),
         );
         return line;
       }),

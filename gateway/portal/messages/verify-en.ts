@@ -128,6 +128,7 @@ export const verifyEn = {
     leafHash: 'Leaf hash',
   },
   leaves: { one: '1 entry in the whole log', other: '{n} entries in the whole log' },
+  earlierHead: { one: 'a checkpoint of 1 entry', other: 'a checkpoint of {n} entries' },
   root: 'root',
   noEntry: 'none',
   selections: { person: 'person', partner: 'partner', purpose: 'purpose', period: 'period' },
@@ -137,6 +138,7 @@ export const verifyEn = {
   details: 'Details',
   detailsOf: 'Details of entry {index}',
   erased: 'erased',
+  closed: 'erased, or not shown',
   erasedText:
     'The content is not in this file: it was erased, or was not shown to the reader it was made for.',
   mapHead: 'Index of whom the entries concern',
@@ -162,10 +164,10 @@ export const verifyEn = {
   population: 'Group',
   uses: 'Uses in all',
   usesHere: 'Shown here',
-  members: 'With you in it, as the gateway says',
+  members: 'With you in it',
   membersText: {
-    one: 'You were in 1 of them, as the gateway says.',
-    other: 'You were in {n} of them, as the gateway says.',
+    one: 'You were in 1 of the {shown} shown here, as the gateway says.',
+    other: 'You were in {n} of the {shown} shown here, as the gateway says.',
   },
   otherPopulations: {
     one: 'For 1 further group the log proves that there was no use.',
