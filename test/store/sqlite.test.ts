@@ -1,5 +1,5 @@
 import Sqlite from 'better-sqlite3';
-import { asc, sql } from 'drizzle-orm';
+import { asc } from 'drizzle-orm';
 import { getTableColumns, getTableName, is, Table } from 'drizzle-orm';
 import { closeSync, copyFileSync, fdatasyncSync, openSync, statSync, truncateSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -54,50 +54,6 @@ function handSync() {
 }
 
 describe('group commit', () => {
-  it('puts what waits into few transactions, and all of it is there afterwards', async () => {
-    const store = open();
-    const wanted = Array.from({ length: 500 }, (_, index) => `n${String(index).padStart(3, '0')}`);
-    expect(await Promise.all(wanted.map((name) => store.write(put(name))))).toEqual(wanted);
-    expect(await names(store)).toEqual(wanted);
-    const { batches, works, largestBatch } = store.figures();
-    expect([works, largestBatch]).toEqual([500, 32]);
-    expect(batches).toBe(Math.ceil(500 / 32));
-  });
-
-  it('orders works as they were asked for', async () => {
-    const store = open();
-    const seen: number[] = [];
-    await Promise.all(
-      Array.from({ length: 100 }, (_, index) => store.write(async () => void seen.push(index))),
-    );
-    expect(seen).toEqual(Array.from({ length: 100 }, (_, index) => index));
-  });
-
-  it('a work that throws is undone alone; its neighbours commit', async () => {
-    const store = open();
-    const results = await Promise.allSettled([
-      store.write(put('first')),
-      store.write(async (tx) => {
-        await put('undone')(tx);
-        throw new Error('this one only');
-      }),
-      store.write(put('first')),
-      store.write(put('last')),
-    ]);
-    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'fulfilled']);
-    expect(await names(store)).toEqual(['first', 'last']);
-    expect(store.figures().batches).toBe(1);
-  });
-
-  it('a work sees what the works before it in the batch did', async () => {
-    const store = open();
-    const [, counted] = await Promise.all([
-      store.write(put('a')),
-      store.write(async (tx) => (await tx.db.select().from(tables.setting)).length),
-    ]);
-    expect(counted).toBe(1);
-  });
-
   it('an error of the whole batch is 503 to all, nothing of it happened, and the next batch works', async () => {
     const store = open();
     const told: string[] = [];
@@ -152,36 +108,9 @@ describe('group commit', () => {
     await store.write(put('after'));
     expect(await names(store)).toContain('after');
   });
-
-  it('refuses more than it lets wait, with 503', async () => {
-    const store = open({ queueLimit: 10 });
-    const results = await Promise.allSettled(Array.from({ length: 12 }, (_, i) => store.write(put(`n${i}`))));
-    const refused = results.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
-    expect(refused.map(({ reason }) => (reason as GatewayError).status)).toEqual([503, 503]);
-    expect(await names(store)).toHaveLength(10);
-  });
 });
 
 describe('durability', () => {
-  it('what runs after durable runs before the caller hears, in order, and not for what was undone', async () => {
-    const store = open();
-    const order: string[] = [];
-    const work = (name: string) =>
-      store
-        .write(async (tx) => {
-          order.push(`execute ${name}`);
-          tx.afterDurable(() => order.push(`durable ${name}`));
-          if (name === 'b') throw new Error('undone');
-        })
-        .then(
-          () => order.push(`told ${name}`),
-          () => order.push(`refused ${name}`),
-        );
-    await Promise.all([work('a'), work('b'), work('c')]);
-    expect(order.slice(0, 5)).toEqual(['execute a', 'execute b', 'execute c', 'durable a', 'durable c']);
-    expect(order.slice(5).sort((x, y) => (x < y ? -1 : 1))).toEqual(['refused b', 'told a', 'told c']);
-  });
-
   it('a sync that never returns releases nothing', async () => {
     const { openSync, waiting } = handSync();
     const store = open({ openSync });
@@ -301,37 +230,6 @@ describe('the database', () => {
     });
   });
 
-  it('refuses to edit or delete leaves and checkpoints, or to edit consent events', () => {
-    const { raw } = open();
-    raw.exec(`
-      INSERT INTO person (id, status, created_ms) VALUES ('p', 'active', 0);
-      INSERT INTO entry (number, leaf, leaf_hash, holder, sequence, operation_id, kind, at_ms, outcome, key_class, nonce, payload)
-        VALUES (0, x'00', x'01', 'person:p', 0, 'o', 1, 0, 'allowed', 'data', x'02', x'03');
-      INSERT INTO checkpoint VALUES (1, x'00', 'note', 0);
-      INSERT INTO consent_event (number, person, category, purpose, recipient, action, method, collected_ms, recorded_ms)
-        VALUES (1, 'p', 'browsing', 'pricing', '*', 'on', 'portal', 0, 0);`);
-    for (const [statement, message] of [
-      ["UPDATE entry SET leaf = x'ff'", 'leaves are never edited'],
-      ["UPDATE entry SET leaf_hash = x'ff'", 'leaves are never edited'],
-      ['UPDATE entry SET number = 7', 'leaves are never edited'],
-      ['DELETE FROM entry', 'entries are never deleted'],
-      ["UPDATE checkpoint SET root = x'ff'", 'checkpoints are never edited'],
-      ['DELETE FROM checkpoint', 'checkpoints are never deleted'],
-      ["UPDATE consent_event SET action = 'off'", 'consent events are never edited'],
-    ] as const) {
-      expect(() => raw.exec(statement), statement).toThrow(message);
-    }
-    // An erasure clears what lies beside a leaf.
-    expect(() => raw.exec('UPDATE entry SET payload = NULL, nonce = NULL')).not.toThrow();
-  });
-
-  it('reads cannot write', async () => {
-    const store = open();
-    await expect(
-      store.read(async (reader) => reader.db.insert(tables.setting).values({ name: 'x', value: 'y' })),
-    ).rejects.toThrow();
-  });
-
   it('migrates once, and refuses a schema newer than the program', () => {
     const { raw } = open();
     expect(migrateSqlite(raw, migrations)).toBe(0);
@@ -373,16 +271,5 @@ describe('the database', () => {
       ]);
       expect([name, expected]).toEqual([name, found]);
     }
-  });
-
-  it('prepared queries see what their connection sees', async () => {
-    const store = open();
-    const seen = await store.write(async (tx) => {
-      await put('a')(tx);
-      const outside = await names(store);
-      const inside = (await tx.db.select({ name: sql<string>`name` }).from(tables.setting)).length;
-      return { outside, inside };
-    });
-    expect(seen).toEqual({ outside: [], inside: 1 });
   });
 });

@@ -1,0 +1,238 @@
+// The same store on PostgreSQL: one writer a process with group commit, and a few connections that only read.
+//
+// Durability: COMMIT with `synchronous_commit=on` returns once the commit is on the server's disk, and a row becomes
+// visible no sooner. Order: each batch first takes a lock that all processes share, so audited work is serial over
+// all of them, and READ COMMITTED reads everything that earlier holders of the lock committed.
+import { GatewayError } from '../errors.ts';
+import { cleanDatabase } from './postgres-clean.ts';
+import {
+  connect,
+  DatabaseError,
+  toldAs,
+  usualPatience,
+  type Connection,
+  type Patience,
+} from './postgres-connection.ts';
+import { openPool } from './postgres-pool.ts';
+import type { Store, StoreFigures, Tx } from './store.ts';
+
+export interface PostgresOptions {
+  /** How many works one transaction holds at most. */
+  readonly batchSize?: number;
+  /** How many works may wait before new ones are refused. */
+  readonly queueLimit?: number;
+  /** How many reads run at once at most. */
+  readonly readers?: number;
+  readonly patience?: Partial<Patience>;
+}
+
+/** Keys of advisory locks, under one class so that they meet no other program's: pg_advisory_lock(class, key). */
+export const locks = { class: 0x41_73_73_65, writer: 1, schema: 2 } as const;
+
+interface Waiting {
+  readonly work: (tx: Tx) => Promise<unknown>;
+  readonly sinceMs: number;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (cause: unknown) => void;
+}
+
+type Outcome = { ok: true; value: unknown; afterDurable: (() => void)[] } | { ok: false; cause: unknown };
+
+/** `undone`: certainly nothing was committed. `unknown`: the answer to COMMIT is missing. */
+type BatchEnd =
+  | { readonly kind: 'committed'; readonly outcomes: Outcome[] }
+  | { readonly kind: 'undone' | 'unknown'; readonly cause: unknown };
+
+const attempts = 3;
+
+/**
+ * Opens a database whose tables `migratePostgres` made.
+ *
+ * A batch is run again, from the start of each work, when the server undid it or was lost before COMMIT was sent; so
+ * a work changes what lies outside the database in `afterDurable` only. When the connection is lost during COMMIT,
+ * callers hear `store_unavailable` although the batch may have been committed: nothing acknowledged is ever lost,
+ * and what was not acknowledged may be there.
+ */
+export function openPostgres(url: string, options: PostgresOptions = {}): Store {
+  const patience: Patience = { ...usualPatience, ...options.patience };
+  const pool = openPool(() => connect(url, 'read', patience), options.readers ?? 8, patience.connectMs);
+  const batchSize = options.batchSize ?? 32;
+  const queueLimit = options.queueLimit ?? 10_000;
+  const queue: Waiting[] = [];
+  const cleaners: Pick<Waiting, 'resolve' | 'reject'>[] = [];
+  const counted = { batches: 0, works: 0, largestBatch: 0, waitedMs: 0 };
+  let writer: Connection | undefined;
+  let running = false;
+  let closed = false;
+
+  function run(): void {
+    if (running) return;
+    running = true;
+    // Everything that arrives in this turn of the event loop joins the batch.
+    setImmediate(() => void runBatches());
+  }
+
+  async function runBatches(): Promise<void> {
+    while (queue.length > 0 || cleaners.length > 0) {
+      if (cleaners.length > 0) await clean(cleaners.splice(0));
+      const batch = queue.splice(0, batchSize);
+      if (batch.length > 0) await finish(batch);
+    }
+    running = false;
+  }
+
+  async function connected(): Promise<Connection> {
+    if (writer === undefined || writer.isLost()) writer = await connect(url, 'write', patience);
+    writer.clearFailure();
+    return writer;
+  }
+
+  /** Whoever is left waiting behind a database that is away would only wait as long again. */
+  async function connectedOrRefuse(batch: Pick<Waiting, 'reject'>[]): Promise<Connection | undefined> {
+    try {
+      return await connected();
+    } catch (cause) {
+      for (const { reject } of [...batch, ...queue.splice(0)]) reject(unavailable(cause));
+      return undefined;
+    }
+  }
+
+  async function finish(batch: Waiting[]): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const connection = await connectedOrRefuse(batch);
+      if (connection === undefined) return;
+      const end = await execute(connection, batch, attempt === 1);
+      if (end.kind === 'committed') return release(batch, end.outcomes);
+      if (end.kind === 'undone' && mayRetry(end.cause) && attempt < attempts) continue;
+      for (const { reject } of batch) reject(unavailable(end.cause));
+      return;
+    }
+  }
+
+  /** One transaction, a savepoint for each work. */
+  async function execute(connection: Connection, batch: Waiting[], isFirst: boolean): Promise<BatchEnd> {
+    const outcomes: Outcome[] = [];
+    try {
+      await connection.exec(
+        `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+         SELECT pg_advisory_xact_lock(${locks.class}, ${locks.writer}); SAVEPOINT work`,
+      );
+      const begunMs = performance.now();
+      if (isFirst) for (const { sinceMs } of batch) counted.waitedMs += begunMs - sinceMs;
+      for (const { work } of batch) {
+        outcomes.push(await executeOne(connection, work));
+        const failure = connection.failure();
+        if (failure !== undefined) throw failure;
+      }
+    } catch (cause) {
+      await connection.exec('ROLLBACK').catch(() => connection.close());
+      return { kind: 'undone', cause };
+    }
+    // A standby that was waited for in vain, and given up, is told as a warning on a COMMIT that worked.
+    let warning: string | undefined;
+    const stop = connection.onWarning((message) => (warning = message));
+    try {
+      const tags = await connection.exec('COMMIT');
+      if (tags.at(-1) !== 'COMMIT') throw new DatabaseError('busy', 'nothing was committed', undefined, true);
+      if (warning !== undefined)
+        throw new DatabaseError('busy', 'the commit is not safe yet', undefined, false);
+      return { kind: 'committed', outcomes };
+    } catch (cause) {
+      const isUndone = cause instanceof DatabaseError && cause.isAnswer;
+      if (!isUndone) await connection.close();
+      return { kind: isUndone ? 'undone' : 'unknown', cause };
+    } finally {
+      stop();
+    }
+  }
+
+  async function executeOne(connection: Connection, work: Waiting['work']): Promise<Outcome> {
+    const afterDurable: (() => void)[] = [];
+    try {
+      const value = await work({
+        db: connection.db,
+        run: (query, parameters) => connection.run(query, parameters),
+        afterDurable: (action) => void afterDurable.push(action),
+      });
+      // Fails where the work passed over a statement that had failed: its transaction takes no more then.
+      await connection.exec('RELEASE SAVEPOINT work; SAVEPOINT work');
+      return { ok: true, value, afterDurable };
+    } catch (cause) {
+      if (connection.failure() === undefined) await connection.exec('ROLLBACK TO SAVEPOINT work');
+      return { ok: false, cause };
+    }
+  }
+
+  function release(batch: Waiting[], outcomes: Outcome[]): void {
+    counted.batches += 1;
+    counted.works += batch.length;
+    counted.largestBatch = Math.max(counted.largestBatch, batch.length);
+    for (const outcome of outcomes) if (outcome.ok) for (const action of outcome.afterDurable) action();
+    outcomes.forEach((outcome, index) => {
+      if (outcome.ok) batch[index]?.resolve(outcome.value);
+      else batch[index]?.reject(outcome.cause);
+    });
+  }
+
+  async function clean(asked: Pick<Waiting, 'resolve' | 'reject'>[]): Promise<void> {
+    const connection = await connectedOrRefuse(asked);
+    if (connection === undefined) return;
+    try {
+      await cleanDatabase(connection, patience);
+      for (const { resolve } of asked) resolve(undefined);
+    } catch (cause) {
+      await connection.close();
+      for (const { reject } of asked) reject(cause instanceof GatewayError ? cause : unavailable(cause));
+    }
+  }
+
+  return {
+    write<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result> {
+      if (closed) return Promise.reject(new GatewayError('store_unavailable', 'the store is closed'));
+      if (queue.length >= queueLimit)
+        return Promise.reject(new GatewayError('store_unavailable', 'too many writes wait'));
+      return new Promise<Result>((resolve, reject) => {
+        queue.push({
+          work,
+          sinceMs: performance.now(),
+          resolve: resolve as (value: unknown) => void,
+          reject,
+        });
+        run();
+      });
+    },
+    async read(work) {
+      if (closed) throw new GatewayError('store_unavailable', 'the store is closed');
+      try {
+        return await pool.use(work);
+      } catch (cause) {
+        throw toldAs(cause);
+      }
+    },
+    clean(): Promise<void> {
+      if (closed) return Promise.reject(new GatewayError('store_unavailable', 'the store is closed'));
+      return new Promise<void>((resolve, reject) => {
+        cleaners.push({ resolve: resolve as (value: unknown) => void, reject });
+        run();
+      });
+    },
+    figures: (): StoreFigures => ({ ...counted, waiting: queue.length }),
+    async close() {
+      closed = true;
+      while (running) await new Promise((resolve) => setTimeout(resolve, 1));
+      await writer?.close();
+      await pool.close();
+    },
+  };
+}
+
+function mayRetry(cause: unknown): boolean {
+  return cause instanceof DatabaseError && (cause.kind === 'lost' || cause.kind === 'conflict');
+}
+
+function unavailable(cause: unknown): GatewayError {
+  if (cause instanceof GatewayError) return cause;
+  return new GatewayError('store_unavailable', cause instanceof DatabaseError ? cause.message : undefined, {
+    cause,
+  });
+}

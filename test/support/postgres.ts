@@ -1,0 +1,142 @@
+// A real PostgreSQL server for tests: the one ASSENT_TEST_POSTGRES names, else one of this machine's own on a free
+// port, started by whoever needs it first and stopped when the run ends.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import pg from 'pg';
+import { assert, describe, inject, it } from 'vitest';
+
+export type StoreKind = 'sqlite' | 'postgres';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** Folder of this run, for what test files share; and the process that ends last. */
+    run: { folder: string; pid: number };
+  }
+}
+
+const named = process.env['ASSENT_TEST_POSTGRES'];
+const isRequired = process.env['ASSENT_REQUIRE_DATA'] === '1';
+const bin = findBinaries();
+
+/** Whether tests can have a PostgreSQL server here. */
+export const hasPostgres = named !== undefined || bin !== undefined;
+
+function findBinaries(): string | undefined {
+  const debian = '/usr/lib/postgresql';
+  const versions = existsSync(debian)
+    ? readdirSync(debian)
+        .map(Number)
+        .sort((a, b) => b - a)
+    : [];
+  const folders = [
+    ...versions.filter((version) => version >= 15).map((version) => join(debian, String(version), 'bin')),
+    ...(process.env['PATH'] ?? '').split(delimiter),
+  ];
+  return folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')));
+}
+
+/**
+ * Declares the same tests on each store. Without a PostgreSQL server one visible skipped test says so; with
+ * ASSENT_REQUIRE_DATA=1 that is a failure.
+ */
+export function describeOnStores(name: string, tests: (store: StoreKind) => void): void {
+  describe(`${name} on SQLite`, () => tests('sqlite'));
+  describeOnPostgres(`${name} on PostgreSQL`, () => tests('postgres'));
+}
+
+export function describeOnPostgres(name: string, tests: () => void): void {
+  if (hasPostgres) {
+    describe(name, tests);
+    return;
+  }
+  if (isRequired) throw new Error(`${name}: there is no PostgreSQL 15 here and ASSENT_REQUIRE_DATA=1`);
+  describe.skip(name, () => {
+    it('is skipped: no PostgreSQL server was found', () => assert.fail('a skipped test ran'));
+  });
+}
+
+export interface TestServer {
+  /** URL of its maintenance database. */
+  readonly url: string;
+  /** Folder of its data, where it is ours. */
+  readonly data: string | undefined;
+}
+
+let shared: Promise<TestServer> | undefined;
+
+/** The server of this run. */
+export function postgresServer(): Promise<TestServer> {
+  shared ??= named === undefined ? startShared() : Promise.resolve({ url: named, data: undefined });
+  return shared;
+}
+
+async function startShared(): Promise<TestServer> {
+  const run = inject('run');
+  const folder = join(run.folder, 'postgres');
+  try {
+    mkdirSync(folder);
+  } catch {
+    // Another test file was first.
+    return waitFor(folder);
+  }
+  return start(folder, run.pid, ['fsync=off', 'max_connections=200']);
+}
+
+/** A server of a test's own, which may be killed; it ends with this process or when `stop` is called. */
+export function ownServer(settings: readonly string[] = []): Promise<TestServer> {
+  return start(mkdtempSync(join(tmpdir(), 'assent-postgres-')), process.pid, settings);
+}
+
+function start(folder: string, pid: number, settings: readonly string[]): Promise<TestServer> {
+  const keeper = join(import.meta.dirname, 'postgres-keeper.ts');
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', keeper, folder, bin ?? '', String(pid), ...settings],
+    { detached: true, stdio: 'ignore' },
+  );
+  child.unref();
+  return waitFor(folder);
+}
+
+async function waitFor(folder: string): Promise<TestServer> {
+  for (let tries = 0; tries < 1200; tries++) {
+    if (existsSync(join(folder, 'url')))
+      return { url: readFileSync(join(folder, 'url'), 'utf8'), data: join(folder, 'data') };
+    if (existsSync(join(folder, 'failed'))) throw new Error(readFileSync(join(folder, 'failed'), 'utf8'));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('the PostgreSQL server does not start');
+}
+
+const made: { server: string; name: string }[] = [];
+let counter = 0;
+
+/** A new, empty database; its URL. */
+export async function newDatabase(server?: TestServer): Promise<string> {
+  const { url } = server ?? (await postgresServer());
+  const name = `assent_test_${process.pid}_${counter++}`;
+  await onServer(url, `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'`);
+  made.push({ server: url, name });
+  const own = new URL(url);
+  own.pathname = `/${name}`;
+  return own.href;
+}
+
+/** For `afterEach` or `afterAll`. */
+export async function dropDatabases(): Promise<void> {
+  for (const { server, name } of made.splice(0))
+    await onServer(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`).catch(() => undefined);
+}
+
+/** One statement on a connection of its own; its rows. */
+export async function onServer<Row extends pg.QueryResultRow>(url: string, text: string): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query<Row>(text)).rows;
+  } finally {
+    await client.end();
+  }
+}
