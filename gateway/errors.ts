@@ -50,7 +50,7 @@ export const errorCodes = {
   backup_invalid: { status: 400, title: 'The backup cannot be used' },
   // log and store
   log_unavailable: { status: 503, title: 'The log cannot be written; nothing was done' },
-  store_unavailable: { status: 503, title: 'The store cannot be used; nothing was done' },
+  store_unavailable: { status: 503, title: 'The store cannot be used now; ask again' },
   log_fork: { status: 500, title: 'The log contradicts what was signed or anchored before' },
   log_clock_backwards: { status: 503, title: 'The clock went backwards; nothing was logged' },
   chain_unavailable: { status: 503, title: 'The chain cannot be reached' },

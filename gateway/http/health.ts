@@ -47,7 +47,7 @@ export interface HealthParts {
   readonly freshMs?: number;
 }
 
-/** One attempt on both parts. A part that still hangs is not asked again beside it. */
+/** One attempt on both parts. While one hangs, no other begins beside it, until it is given up. */
 interface Attempt {
   readonly begunMs: number;
   store: PartState;
@@ -55,6 +55,9 @@ interface Attempt {
   readonly settled: Promise<unknown>;
   isSettled: boolean;
 }
+
+/** An answer that is not there after so long was lost: a new attempt shows whether the store is back. */
+const giveUpMs = 30_000;
 
 export function createHealth(parts: HealthParts): Health {
   const { store, clock, limitMs = 2000, freshMs = 500 } = parts;
@@ -94,7 +97,8 @@ export function createHealth(parts: HealthParts): Health {
   async function ask(): Promise<Attempt> {
     const ageMs = attempt === undefined ? Infinity : clock.nowMs() - attempt.begunMs;
     // A clock that was set back must not keep an old answer.
-    if (attempt === undefined || (attempt.isSettled && (ageMs >= freshMs || ageMs < 0))) attempt = begin();
+    const keptMs = attempt?.isSettled === true ? freshMs : giveUpMs;
+    if (attempt === undefined || ageMs >= keptMs || ageMs < 0) attempt = begin();
     const asked = attempt;
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([asked.settled, new Promise((late) => (timer = setTimeout(late, limitMs)))]);

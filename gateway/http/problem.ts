@@ -24,11 +24,19 @@ export function asGatewayError(error: unknown): GatewayError {
       return new GatewayError(isUnknownField(error) ? 'unknown_field' : 'malformed_request', fastify.message);
     default:
   }
+  if (isStoreAway(error)) return new GatewayError('store_unavailable', undefined, { cause: error });
   if (fastify.statusCode === 429) return new GatewayError('too_many_requests');
   if (fastify.statusCode !== undefined && fastify.statusCode >= 400 && fastify.statusCode < 500) {
     return new GatewayError('malformed_request', 'the request could not be read');
   }
   return new GatewayError('internal', undefined, { cause: error });
+}
+
+/** SQLite's own words for a file that is locked, full or cannot be read now: what a read outside the writer throws. */
+function isStoreAway(error: unknown): boolean {
+  const { name, code, cause } = error as { name?: unknown; code?: unknown; cause?: unknown };
+  if (name === 'SqliteError') return /^SQLITE_(BUSY|LOCKED|IOERR|FULL|CANTOPEN|PROTOCOL)/.test(String(code));
+  return cause instanceof Error && isStoreAway(cause);
 }
 
 function isUnknownField(error: unknown): boolean {

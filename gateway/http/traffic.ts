@@ -78,7 +78,7 @@ function emptyFigures(method: string, route: string): RouteFigures {
     method,
     route,
     byStatusClass: [0, 0, 0, 0, 0],
-    buckets: new Array<number>(latencyBounds.length + 1).fill(0),
+    buckets: Array.from({ length: latencyBounds.length + 1 }, () => 0),
     sumSeconds: 0,
   };
 }

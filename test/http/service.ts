@@ -1,5 +1,8 @@
 // The application on a real port over a real database file, with its log lines kept for reading.
 import { buildApp, type App } from '../../gateway/app.ts';
+import type { Config } from '../../gateway/config.ts';
+import { createHealth, healthRoutes, type Health } from '../../gateway/http/health.ts';
+import { metricsRoutes } from '../../gateway/http/metrics.ts';
 import { oauthSurface, type OauthSurface } from '../../gateway/oauth/surface.ts';
 import { resourceOf } from '../../gateway/oauth/provider.ts';
 import { addStaff, makeStaffToken, type StaffRole } from '../../gateway/operations/accounts.ts';
@@ -18,6 +21,7 @@ export interface Service {
   readonly core: TestCore;
   readonly app: App;
   readonly oauth: OauthSurface;
+  readonly health: Health;
   readonly granted: Granted;
   readonly url: string;
   readonly port: number;
@@ -35,7 +39,12 @@ export interface Service {
 export const password = 'a long enough password';
 
 export async function openService(
-  options: TestCoreOptions & { readonly rows?: number; readonly surfaces?: 'all' } = {},
+  options: TestCoreOptions & {
+    readonly rows?: number;
+    readonly metrics?: Config['metrics'];
+    /** How long a part may take to be ready. */
+    readonly readyLimitMs?: number;
+  } = {},
 ): Promise<Service> {
   // The OAuth library reads the real clock for its tokens.
   const core = await openTestCore({ startMs: Date.now(), ...options });
@@ -45,6 +54,13 @@ export async function openService(
   const { operations, gate, config, prover, publisher } = core;
   const recommender = createRecommender(operations);
   const portal = createPortal(core, { recommender, oauth, isDemo: false });
+  const chain = () => 'unasked' as const;
+  const health = createHealth({
+    ...core,
+    chain,
+    freshMs: 0,
+    ...(options.readyLimitMs === undefined ? {} : { limitMs: options.readyLimitMs }),
+  });
   const app = await buildApp({
     parts: operations,
     recommender,
@@ -56,13 +72,26 @@ export async function openService(
     identify: oauth.identify,
     logLevel: 'info',
     logTo: { write: (line) => void logLines.push(line) },
-    surfaces: [oauth.routes, (scope) => portalRoutes(scope, portal)],
+    isDraining: () => health.isDraining(),
+    surfaces: [
+      (scope) => healthRoutes(scope, health),
+      (scope, traffic) =>
+        metricsRoutes(
+          scope,
+          { ...core, chain, health, version: 'test', schema: 2 },
+          traffic,
+          options.metrics ?? 'loopback',
+        ),
+      oauth.routes,
+      (scope) => portalRoutes(scope, portal),
+    ],
   });
   const url = await app.fastify.listen({ host: '127.0.0.1', port: 0 });
   return {
     core,
     app,
     oauth,
+    health,
     granted,
     url,
     port: Number(new URL(url).port),

@@ -740,7 +740,7 @@ export const en = {
       notice_changed: 'The notice has changed',
       too_many_requests: 'Too many requests',
       log_unavailable: 'Nothing was done',
-      store_unavailable: 'Nothing was done',
+      store_unavailable: 'Not available at the moment',
       internal: 'Something went wrong here',
     },
     texts: {
@@ -756,7 +756,8 @@ export const en = {
       too_many_requests: 'Wait a minute and try again.',
       log_unavailable:
         'The log cannot be written at the moment, and without an entry nothing is done. Try again shortly.',
-      store_unavailable: 'The store cannot be used at the moment. Try again shortly.',
+      store_unavailable:
+        'The store cannot be used at the moment, and we may not know whether this was done. Load the page again shortly and look.',
       internal: 'Nothing was done. If it happens again, tell the operator the code below.',
     },
     otherTitle: 'This did not work',

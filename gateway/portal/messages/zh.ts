@@ -701,7 +701,7 @@ export const zh: Messages = {
       notice_changed: '告知文本已更新',
       too_many_requests: '请求过于频繁',
       log_unavailable: '未执行任何操作',
-      store_unavailable: '未执行任何操作',
+      store_unavailable: '暂时无法使用',
       internal: '服务出现故障',
     },
     texts: {
@@ -714,7 +714,7 @@ export const zh: Messages = {
       csrf: '该表单属于另一个会话。请返回并重新载入页面后再提交，未作任何更改。',
       too_many_requests: '请稍等一分钟再试。',
       log_unavailable: '目前无法写入日志；没有记录，就不执行任何操作。请稍后再试。',
-      store_unavailable: '目前无法使用数据库，请稍后再试。',
+      store_unavailable: '目前无法使用数据库，可能无法确定此操作是否已完成。请稍后重新加载页面查看。',
       internal: '未执行任何操作。若再次发生，请把下面的代码告诉运营方。',
     },
     otherTitle: '操作未成功',
