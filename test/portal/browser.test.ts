@@ -319,7 +319,7 @@ const officerPages = [
   '/officer',
   '/officer/entries',
   '/officer/entries?outcome=refused',
-  '/officer/entries/600',
+  '/officer/entries/1',
   '/officer/checkpoints',
   '/officer/anchors',
 ];
@@ -461,8 +461,11 @@ describe('an officer', () => {
     inWindow(
       async (page, context) => {
         await enter(page, 'officer', lang);
+        await visit(page, '/officer/entries', lang);
+        const href = await page.locator('tbody th a').first().getAttribute('href');
+        const number = href?.split('/').at(-1);
         for (const [id, path] of [
-          ['bundle', '/proofs/600.json'],
+          ['bundle', `/proofs/${number}.json`],
           ['trust', '/log/trust.json'],
         ] as const) {
           const buffer = await (await context.request.get(`${program.url}${path}`)).body();

@@ -73,6 +73,8 @@ async function ofTheGateway(): Promise<Record<Exclude<VerifyFileName, 'many' | '
   later(190);
   await flip(core, 'lin', 'off');
   await beRefused(core, 'lin');
+  await lookAtOwn(core, 'lin');
+  // As after an erasure: the entry is there, and nobody can read it.
   await core.store.write(async (tx) => {
     await tx.db.update(holderKey).set({ data: null }).where(eq(holderKey.holder, 'person:lin'));
   });

@@ -165,15 +165,16 @@ describe('a person’s file', () => {
   it('says without its earlier file that something could be missing, and with it that nothing is', () =>
     onPage('en', async (page) => {
       expect(await verify(page, 'person-later', 'trust')).toBe('holds');
-      expect(await textOf(page, '.claim')).toBe(claims.notCompared.other.replace('{n}', '2'));
+      expect(await textOf(page, '.claim')).toBe(claims.notCompared.other.replace('{n}', '3'));
       expect(await textOf(page, '#subject')).not.toContain('none is missing');
+      expect(await page.locator('#subject tbody tr').first().innerText()).toContain('erased');
       await choose(page, 'person');
       expect(await page.locator('#report').isHidden()).toBe(true);
       expect(await textOf(page, '#slot-earlier .chosen')).toContain('person.json');
       await page.locator('#verify').click();
       await page.locator('.verdict.holds').waitFor();
-      expect(await textOf(page, '.claim')).toBe(claims.person.other.replace('{n}', '4'));
-      expect(await textOf(page, '#subject')).toContain('2 of them are shown here, the other 2');
+      expect(await textOf(page, '.claim')).toBe(claims.person.other.replace('{n}', '5'));
+      expect(await textOf(page, '#subject')).toContain('3 of them are shown here, the other 2');
     }));
 
   it('takes the place of a file about somebody else rather than being compared with it', () =>

@@ -7,7 +7,10 @@ import { subjectParts } from 'assent/subject';
  */
 export function showReport({ result, ending, files, kept, atMs }) {
   byId('status').replaceChildren(verdict(result, ending, files, kept, atMs));
-  byId('subject').replaceChildren(...(result.subject === undefined ? [] : subjectParts(result)));
+  byId('subject').replaceChildren(
+    ...(ending === 'contradicts' ? [element('p', 'alert', words.contradictsNote)] : []),
+    ...(result.subject === undefined ? [] : subjectParts(result)),
+  );
   byId('level-list').replaceChildren(...levelItems(result));
   byId('check-list').replaceChildren(...result.checks.map((item) => checkItem(item, result.firstFailing)));
   byId('file-list').replaceChildren(...files.map(fileFact));

@@ -102,26 +102,48 @@ function selected({ kind, value }) {
 }
 
 function receipt(subject) {
-  return [section(words.says, claim(words.receiptClaims[subject.about]), ...receiptParts(subject))];
+  return [
+    section(words.says, claim(words.receiptClaims[subject.about]), ...receiptParts(subject, words.facts.tag)),
+  ];
 }
 
-function receiptParts({ at, tag, entries, statement }) {
+function receiptParts({ at, tag, entries, statement }, tagLabel) {
   const { text, ...rest } = statement;
   const sentences = text?.[words.lang] ?? text?.en ?? text;
   const list = Array.isArray(sentences) ? sentences.filter((one) => typeof one === 'string') : [];
   const isText = list.length > 0;
+  const whole = element('details');
+  whole.append(element('summary', '', words.statement), pre(isText ? rest : statement));
   return [
     ...(isText ? [bullets(list)] : []),
     facts([
       [words.facts.made, time(Date.parse(at))],
-      [words.facts.personTag, code(tag)],
+      ...statementFacts(statement),
+      [tagLabel, code(tag)],
       ...entries.map(({ index, leafHash }) => [
         `${words.facts.entry} ${number(index)}`,
         labelled(words.facts.leafHash, leafHash),
       ]),
     ]),
-    element('h3', '', words.statement),
-    pre(isText ? rest : statement),
+    whole,
+  ];
+}
+
+/** The times and switches of a statement; what else it holds is in its own words. */
+function statementFacts(statement) {
+  const times = Object.entries(words.statementFacts).flatMap(([name, label]) => {
+    const value = textOf(statement[name]);
+    return value === '' ? [] : [[label, time(Date.parse(value), value)]];
+  });
+  const switches = Array.isArray(statement.switches) ? statement.switches : [];
+  return [
+    ...times,
+    ...switches.map((one) => [
+      words.switchStates[one?.action] ?? textOf(one?.action),
+      [words.categories[one?.category], words.purposes[one?.purpose], textOf(one?.recipient)]
+        .filter((part) => part)
+        .join(' · '),
+    ]),
   ];
 }
 
@@ -129,7 +151,7 @@ function folded(one) {
   const box = element('details');
   const title = element('summary', '', words.receiptNames[one.about]);
   title.append(' · ', time(Date.parse(one.at)));
-  box.append(title, ...receiptParts(one));
+  box.append(title, ...receiptParts(one, words.facts.personTag));
   return box;
 }
 
@@ -271,7 +293,7 @@ function populations({ populations: all }) {
           cell(
             members,
             one.newCount === 0
-              ? ''
+              ? '–'
               : count(words.membersText, one.members.length, { shown: number(one.newCount) }),
           ),
         );

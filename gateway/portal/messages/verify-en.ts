@@ -63,6 +63,7 @@ export const verifyEn = {
   fails: 'The proof does not hold.',
   failsText: 'The first check that failed is “{check}”. Do not rely on this file.',
   failsMeaning: 'It should have shown: {meaning}.',
+  contradictsNote: 'What follows is what this version of the log says. The other one may say something else.',
   kept: {
     same: 'Its summary of the log is one that you kept.',
     extends: 'Its summary of the log goes on from one that you kept.',
@@ -184,7 +185,9 @@ export const verifyEn = {
   notice: 'Notice {id}, version {version} ({language})',
   receipts: 'Receipts',
   receiptNames: { consent: 'Receipt for a choice', erasure: 'Receipt for a deletion' },
-  statement: 'What was signed',
+  statement: 'What was signed, word for word',
+  statementFacts: { asked_at: 'Asked for', completed_at: 'Carried out', evidence_until: 'Proof kept until' },
+  switchStates: { on: 'switched on', off: 'switched off' },
   speaksOf: 'Entries it speaks of',
 
   limitsHeading: 'What this does not prove',
@@ -286,7 +289,7 @@ export const verifyEn = {
 
   keepText:
     'To keep: save the summaries of the log and give them with the next file. Then nobody can show you another version of the log unnoticed. This page keeps nothing.',
-  keepButton: 'Save the summaries to keep',
+  keepButton: 'Save the summaries for next time',
   change: 'Change one byte',
   changeText:
     'See for yourself that a forged proof is noticed. This changes one byte of the copy in this page, not your file.',

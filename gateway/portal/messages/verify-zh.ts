@@ -56,6 +56,7 @@ export const verifyZh: typeof verifyEn = {
   fails: '凭证不成立。',
   failsText: '最先未通过的检查是“{check}”。请勿采信此文件。',
   failsMeaning: '该项本应证明：{meaning}。',
+  contradictsNote: '以下内容出自日志的这一个版本，另一个版本可能有所不同。',
   kept: {
     same: '其日志摘要是您已留存的。',
     extends: '其日志摘要由您留存的摘要延续而来。',
@@ -168,7 +169,9 @@ export const verifyZh: typeof verifyEn = {
   notice: '告知文本 {id}，第 {version} 版（{language}）',
   receipts: '回执',
   receiptNames: { consent: '同意选择的回执', erasure: '删除的回执' },
-  statement: '签署内容',
+  statement: '签署内容原文',
+  statementFacts: { asked_at: '请求时间', completed_at: '完成时间', evidence_until: '证据保留至' },
+  switchStates: { on: '已开启', off: '已关闭' },
   speaksOf: '所述条目',
 
   limitsHeading: '此文件不能证明',
@@ -258,7 +261,7 @@ export const verifyZh: typeof verifyEn = {
 
   keepText:
     '请保存并在下次验证时一并放入：此后若有人向您出示日志的另一个版本，即会被发现。本页自身不留存任何内容。',
-  keepButton: '保存留存的摘要',
+  keepButton: '保存摘要，供下次核对',
   change: '改动一个字节',
   changeText: '亲自看看伪造的凭证如何被发现。只改动本页中的副本，不影响您的文件。',
   changed: '第 {at} 字节由“{from}”改为“{to}”。',
