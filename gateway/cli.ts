@@ -35,6 +35,7 @@ const usage = `assent COMMAND
   restore FILE [--replace]                                check a backup and put it into the data folder
   restore --keys FILE                                     put the keys back (passphrase on stdin)
   restore --accept-loss NEW-LOG-NAME                      go on after a loss: a new log name, the loss on the record
+  migrate [--check]                                       bring the database to this program's schema, or look only
   witness --home DIR --name NAME --log KEY ... [--port N] cosign the heads of other people's logs (--logs FILE: keys in a file)
   demo tamper [FOLDER]                                    delete an entry from a copy of the data, to see it found
   demo-partner [URL]                                      run the demo partner against a running gateway
@@ -81,6 +82,10 @@ async function main(given: string[]): Promise<number> {
     case 'restore': {
       const { runRestore } = await import('./commands/restore.ts');
       return runRestore(loadConfig({ ...process.env, ASSENT_HOME: homeOf(values) }), rest, values);
+    }
+    case 'migrate': {
+      const { runMigrate } = await import('./commands/migrate.ts');
+      return runMigrate(loadConfig({ ...process.env, ASSENT_HOME: homeOf(values) }), rest, values);
     }
     case 'witness':
       return witness(rest, values);

@@ -1,5 +1,5 @@
 // Opens the parts in order and closes them again. `main` adds the network, `cli` runs single operations.
-import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { eq } from 'drizzle-orm';
 import { join } from 'node:path';
 import { createKeyring, type Keyring } from './audit/keys.ts';
@@ -22,8 +22,9 @@ import { createGate, type Gate } from './gate.ts';
 import { loadKeys, type Keys } from './key-files.ts';
 import type { OperationParts } from './operations/parts.ts';
 import { cleanIfDue } from './rights/clean.ts';
-import { migrateSqlite } from './store/migrate.ts';
-import { openSqlite, type SqliteOptions } from './store/sqlite.ts';
+import { databaseFile, holdsData, openStore } from './store/open.ts';
+import type { PostgresOptions } from './store/postgres.ts';
+import type { SqliteOptions } from './store/sqlite.ts';
 import type { Store } from './store/store.ts';
 import { setting } from './store/tables.ts';
 import type { System } from './system.ts';
@@ -54,25 +55,27 @@ export interface Core {
 export interface CoreOptions extends Partial<SqliteOptions> {
   /** Refuses to start on a log that contradicts what was signed. Off only for looking at a damaged copy. */
   readonly checkLog?: boolean;
+  readonly postgres?: PostgresOptions;
 }
 
-export const databaseFile = 'assent.sqlite';
+export { databaseFile };
+export const migrationsFolder = join(projectRoot, 'migrations');
 
 /** @throws GatewayError `log_fork` naming the entry that is missing or changed */
 export async function openCore(given: Config, system: System, options: CoreOptions = {}): Promise<Core> {
   mkdirSync(given.home, { recursive: true, mode: 0o700 });
-  const database = join(given.home, databaseFile);
   // New keys would open nothing of it and sign as another log.
-  if (existsSync(database) && !existsSync(join(given.home, 'keys', 'wrapping.key'))) {
+  const hasKeys = existsSync(join(given.home, 'keys', 'wrapping.key'));
+  if (!hasKeys && (await holdsData(given, migrationsFolder))) {
+    const what = given.postgresUrl === undefined ? `${given.home} holds data` : 'the database holds data';
     throw new GatewayError(
       'config_invalid',
-      `${given.home} holds data but not its keys; put them back: assent restore --keys FILE --home ${given.home}`,
+      `${what} but ${given.home} not its keys; put them back: assent restore --keys FILE --home ${given.home}`,
     );
   }
   const keys = loadKeys(join(given.home, 'keys'), system.random);
-  // SQLite would make it readable by all who can reach the folder; its other files take over these rights.
-  if (!existsSync(database)) closeSync(openSync(database, 'a', 0o600));
-  const store = openSqlite(database, {
+  const store = await openStore(given, {
+    migrations: migrationsFolder,
     onFatal: (cause) => {
       // Durability can no longer be promised. Nothing that waits may be answered, so the process ends here.
       process.stderr.write(
@@ -82,25 +85,29 @@ export async function openCore(given: Config, system: System, options: CoreOptio
     },
     ...options,
   });
-  migrateSqlite(store.raw, join(projectRoot, 'migrations', 'sqlite'));
+  try {
+    return await openOn(store, keys, given, system, options);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function openOn(
+  store: Store,
+  keys: Keys,
+  given: Config,
+  system: System,
+  options: CoreOptions,
+): Promise<Core> {
   const config = Object.freeze({ ...given, origin: await fixedOrigin(store, given) });
   const keyring = createKeyring(keys['wrapping.key'], system.random);
   const log = await openLog(store, keyring);
   const logSigner = createSigner(config.origin, keys['log.key']);
   const sealSigner = createSigner(sealKeyName(config.origin), keys['seal.key']);
   const publisher = createPublisher({ store, log, signer: logSigner, clock: system.clock });
-  if (options.checkLog !== false) {
-    await publisher.check().catch(async (error: unknown) => {
-      await store.close();
-      throw error;
-    });
-  }
-  const witnesses = await openWitnesses(config, store, log, logSigner, system).catch(
-    async (error: unknown) => {
-      await store.close();
-      throw error;
-    },
-  );
+  if (options.checkLog !== false) await publisher.check();
+  const witnesses = await openWitnesses(config, store, log, logSigner, system);
   const gate = createGate({ store, log, keyring, system });
   await store.write(async (tx) => {
     await ensureNotices(tx, system.clock.nowMs());

@@ -2,10 +2,13 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { GatewayError } from './errors.ts';
+import { problemOfUrl, readUrlFile } from './store/url.ts';
 
 export interface Config {
   /** Folder with database, keys and the local chain's journal. */
   readonly home: string;
+  /** PostgreSQL that holds the data; undefined: an SQLite file in `home`. Asked for, so that no dump shows it. */
+  readonly postgresUrl: (() => string) | undefined;
   readonly host: string;
   readonly port: number;
   /** How others reach this gateway; the OAuth issuer is `<publicUrl>/oidc`. */
@@ -60,6 +63,9 @@ export interface Config {
 /** Every variable with what it means; the README's table is made from this list. */
 export const variables = {
   ASSENT_HOME: 'folder with database, keys and local chain (default: ./data)',
+  ASSENT_STORE:
+    'postgres://USER@HOST/DATABASE of a PostgreSQL 15 or newer that holds the data (default: a file in the data folder)',
+  ASSENT_STORE_FILE: 'file that holds such a URL, for one with a password; readable by its owner alone',
   HOST: 'address to listen on (default: 127.0.0.1)',
   PORT: 'port to listen on (default: 8080)',
   ASSENT_PUBLIC_URL: 'URL others use for this gateway (default: http://HOST:PORT)',
@@ -93,6 +99,7 @@ const testVariables: ReadonlySet<string> = new Set([
   'ASSENT_VECTORS',
   'ASSENT_REQUIRE_DATA',
   'ASSENT_CRASH_ROUNDS',
+  'ASSENT_TEST_POSTGRES',
 ]);
 
 /** @throws GatewayError `config_invalid` that lists every problem */
@@ -165,6 +172,12 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
     problems.push('ASSENT_METRICS must be public, loopback or off');
   const drainSeconds = integer('ASSENT_DRAIN_SECONDS', 0, 0, 60);
   const stopSeconds = integer('ASSENT_STOP_SECONDS', 30, 3, 600);
+  const storeUrl = text('ASSENT_STORE') === 'sqlite' ? undefined : text('ASSENT_STORE');
+  const storeFile = text('ASSENT_STORE_FILE');
+  const storeProblem = storeUrl === undefined ? undefined : problemOfUrl(storeUrl);
+  if (storeProblem !== undefined) problems.push(`ASSENT_STORE ${storeProblem}`);
+  if (storeFile !== undefined && text('ASSENT_STORE') !== undefined)
+    problems.push('ASSENT_STORE and ASSENT_STORE_FILE: only one of them');
   const chainPort = integer('ASSENT_CHAIN_PORT', 8545, 0, 65_535);
   const chainIdWanted =
     chainId === undefined ? undefined : integer('ASSENT_CHAIN_ID', 0, 1, Number.MAX_SAFE_INTEGER);
@@ -172,6 +185,7 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
 
   return Object.freeze({
     home,
+    postgresUrl: postgresUrlOf(storeUrl, storeFile),
     host,
     port,
     publicUrl,
@@ -202,6 +216,11 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
       personBudgetMicro: 3_000_000,
     }),
   });
+}
+
+function postgresUrlOf(url: string | undefined, file: string | undefined): (() => string) | undefined {
+  if (url !== undefined) return () => url;
+  return file === undefined ? undefined : () => readUrlFile(resolve(expandHome(file)));
 }
 
 /** The tag goes by two names: `tag` is the older one. */

@@ -1,10 +1,11 @@
 // assent backup FILE, and assent backup --keys FILE. Beside a running gateway or without one.
-import { existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { databaseFile, openCore } from '../compose.ts';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { openCore } from '../compose.ts';
 import type { Config } from '../config.ts';
 import { backUp, backUpKeys } from '../operations/backup.ts';
 import { realSystem } from '../system.ts';
+import { needData, needFile } from './data-place.ts';
 import { need, report, Usage, type Values } from './order.ts';
 
 const operator = 'cli';
@@ -14,8 +15,13 @@ export async function runBackup(config: Config, rest: readonly string[], values:
   if (values.keys === undefined) need(rest[0], 'a file for the backup, or --keys FILE');
   else if (rest.length > 0)
     throw new Usage('backup FILE, or backup --keys FILE: data and keys are never in one file');
-  if (!existsSync(join(config.home, databaseFile)))
-    throw new Usage(`${config.home} holds no data; name the folder with --home DIR`);
+  if (values.keys === undefined)
+    needFile(
+      config,
+      "back it up with pg_dump or by the server's own archiving, and keep the keys apart from it: " +
+        'assent backup --keys FILE; with the local chain, keep the folder chain too',
+    );
+  await needData(config);
   const passphrase = values.keys === undefined ? '' : readPassphrase();
   const core = await openCore(config, realSystem);
   try {

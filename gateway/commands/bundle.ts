@@ -1,15 +1,15 @@
 // `assent bundle`: proofs as files, for one entry or for everything about a person. An officer's token (stdin) opens them.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { parseBundle } from '../audit/bundle.ts';
 import { parseCheckpoint, parseNote } from '../audit/note.ts';
 import { parsePersonBundle } from '../audit/person-bundle.ts';
 import { tlogProofOf } from '../audit/tlog-proof.ts';
-import { databaseFile, openCore, type Core } from '../compose.ts';
+import { openCore, type Core } from '../compose.ts';
 import type { Config } from '../config.ts';
 import { refuseRole, staffOfToken } from '../operations/accounts.ts';
 import { findPerson, proveAllForOfficer, proveForOfficer } from '../operations/entries.ts';
 import { realSystem } from '../system.ts';
+import { needData } from './data-place.ts';
 import { need, report, Usage, type Values } from './order.ts';
 
 /** @returns exit code. @throws Usage, GatewayError */
@@ -18,8 +18,7 @@ export async function runBundle(config: Config, rest: readonly string[], values:
   if ((values.person === undefined) === (values.entry === undefined))
     throw new Usage('bundle --person REFERENCE, or bundle --entry NUMBER');
   if (existsSync(path)) throw new Usage(`${path} exists; a proof is never overwritten`);
-  if (!existsSync(join(config.home, databaseFile)))
-    throw new Usage(`${config.home} holds no data; name the folder with --home DIR`);
+  await needData(config);
   const since = values.since === undefined ? null : sizeOf(values.since);
   const token = readFileSync(0, 'utf8').trim();
   if (token === '')

@@ -2,7 +2,7 @@
 import { createReadStream, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { eq } from 'drizzle-orm';
-import { databaseFile, openCore, type Core } from '../compose.ts';
+import { openCore, type Core } from '../compose.ts';
 import type { Config } from '../config.ts';
 import { GatewayError } from '../errors.ts';
 import { registerPartner } from '../oauth/partners.ts';
@@ -15,6 +15,7 @@ import { erasePerson, resumeErasures } from '../rights/erase.ts';
 import { fetchErasure } from '../rights/receipts.ts';
 import { setting } from '../store/tables.ts';
 import { realSystem } from '../system.ts';
+import { needData } from './data-place.ts';
 import { need, report, Usage, type Values } from './order.ts';
 
 const operator = 'cli';
@@ -28,11 +29,9 @@ export async function runOnData(
   rest: readonly string[],
   values: Values,
 ): Promise<number> {
-  // A mistyped folder must not become a new, empty one.
   const begins =
     command === 'staff' || command === 'partner' || (command === 'import' && values.consents === undefined);
-  if (!begins && !existsSync(join(config.home, databaseFile)))
-    throw new Usage(`${config.home} holds no data; name the folder with --home DIR`);
+  if (!begins) await needData(config);
   const core = await openCore(config, realSystem);
   try {
     return await run(core, command, rest, values);

@@ -22,6 +22,7 @@ export const options = {
   scope: { type: 'string', multiple: true },
   keys: { type: 'string' },
   replace: { type: 'boolean' },
+  check: { type: 'boolean' },
   'accept-loss': { type: 'string' },
   person: { type: 'string' },
   partner: { type: 'string' },

@@ -14,6 +14,7 @@ import { acceptLoss, type KnownHead } from '../operations/accept-loss.ts';
 import { restoreData, type JournalFate, type Restored } from '../operations/restore.ts';
 import { realSystem } from '../system.ts';
 import { readPassphrase } from './backup.ts';
+import { needData, needFile } from './data-place.ts';
 import { need, report, Usage, type Values } from './order.ts';
 import { forkDetails } from './ways-out.ts';
 
@@ -31,6 +32,11 @@ export async function runRestore(config: Config, rest: readonly string[], values
   try {
     if (values.keys !== undefined) return restoreKeys(config, resolve(values.keys), values);
     if (values['accept-loss'] !== undefined) return await goOn(config, values['accept-loss'], values);
+    needFile(
+      config,
+      'put it back with pg_restore into an empty database, and the keys with assent restore --keys FILE; ' +
+        'the start then compares it with the chain and the witnesses',
+    );
     const file = resolve(need(rest[0], 'a backup file, or --keys FILE'));
     const restored = await restoreData(
       {
@@ -90,8 +96,7 @@ function restoreKeys(config: Config, file: string, values: Values): number {
 
 /** Goes on under a new name, if the chain really knows a head that is not held here. */
 async function goOn(given: Config, newOrigin: string, values: Values): Promise<number> {
-  if (!existsSync(join(given.home, databaseFile)))
-    throw new Usage(`${given.home} holds no data; name the folder with --home DIR`);
+  await needData(given);
   // Nothing else needs the chain's port now, and ASSENT_ORIGIN may already hold the new name.
   const config: Config = { ...given, chainPort: 0, originIsChosen: false };
   const core = await openCore(config, realSystem);

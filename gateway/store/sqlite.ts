@@ -180,7 +180,12 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
       if (queue.length >= queueLimit)
         return Promise.reject(new GatewayError('store_unavailable', 'too many writes wait'));
       return new Promise<Result>((resolve, reject) => {
-        queue.push({ work, sinceMs: performance.now(), resolve: resolve as (value: unknown) => void, reject });
+        queue.push({
+          work,
+          sinceMs: performance.now(),
+          resolve: resolve as (value: unknown) => void,
+          reject,
+        });
         run();
       });
     },

@@ -1,5 +1,5 @@
 // A person's bundle made by the real parts holds for the verifier, and shows exactly what concerns the person.
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, expect, it } from 'vitest';
 import { eq } from 'drizzle-orm';
 import { verifyFile, type PersonSubject, type Verification } from '../../gateway/audit/verify.ts';
 import { proveAllForOfficer, proveAllForPerson } from '../../gateway/operations/entries.ts';
@@ -8,6 +8,7 @@ import { trainRecommender } from '../../gateway/operations/train-recommender.ts'
 import { leavesPerOperation } from '../../gateway/gate.ts';
 import { entry, holderKey } from '../../gateway/store/tables.ts';
 import { addPerson, closeCores, noticeHash, openTestCore, type TestCore } from '../support/core.ts';
+import { describeOnStores } from '../support/on-stores.ts';
 
 afterEach(closeCores);
 afterAll(closeCores);
@@ -32,7 +33,7 @@ async function entriesAbout(core: TestCore, holder: string): Promise<number[]> {
   return rows.map(({ number }) => number).sort((a, b) => a - b);
 }
 
-describe("a person's bundle", () => {
+describeOnStores("a person's bundle", () => {
   it('shows every entry about the person and none about another, opened, and holds', async () => {
     const core = await openTestCore();
     await addPerson(core, 'lin', { browsed: ['i1', 'i2'] });

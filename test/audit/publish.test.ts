@@ -3,12 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asc } from 'drizzle-orm';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
 import { decodeMapHead, isMapHead, mapHeadKind } from '../../gateway/audit/entry.ts';
 import { sha256 } from '../../gateway/audit/log.ts';
 import { PersonIndex } from '../../gateway/audit/person-index.ts';
 import { createPublisher, createSigner } from '../../gateway/audit/publish.ts';
 import { entry as entryTable } from '../../gateway/store/tables.ts';
+import { describeOnStores } from '../support/on-stores.ts';
+import { dropDatabases } from '../support/postgres.ts';
 import { clock, openLedger, origin } from './ledger.ts';
 
 let folder: string;
@@ -21,6 +23,7 @@ afterEach(async () => {
   await ledger.close();
   rmSync(folder, { recursive: true, force: true });
 });
+afterAll(dropDatabases);
 
 const leaves = (): Promise<Buffer[]> =>
   ledger.store.read(async (reader) =>
@@ -35,7 +38,7 @@ function rootOf(mapped: readonly Buffer[]): string {
   return Buffer.from(index.root()).toString('hex');
 }
 
-describe('a checkpoint', () => {
+describeOnStores('a checkpoint', () => {
   it('ends in a map head of every leaf before it, round after round', async () => {
     for (const added of [1, 3, 40]) {
       await ledger.add(added);
@@ -107,7 +110,7 @@ describe('a checkpoint', () => {
   });
 });
 
-describe('the start-up check', () => {
+describeOnStores('the start-up check', () => {
   it('accepts the log as it was signed, and a log whose last entries are not signed yet', async () => {
     await ledger.add(3);
     await ledger.publisher.publish();

@@ -35,6 +35,7 @@ import {
   turn,
   type TestCore,
 } from '../support/core.ts';
+import { describeOnStores } from '../support/on-stores.ts';
 
 let core: TestCore;
 
@@ -69,7 +70,7 @@ function gateWithFailingLog(times: number, failure: () => Error): Gate {
   return createGate({ store: core.store, log, keyring: core.keyring, system: core.system });
 }
 
-describe('an allowed use', () => {
+describeOnStores('an allowed use', () => {
   it('answers with its value and an entry whose receipt verifies against the signed tree', async () => {
     await allowLin();
     const released = await core.gate.run(partnerRead('lin'), async (permit, tx) => {
@@ -133,8 +134,8 @@ describe('an allowed use', () => {
   });
 });
 
-describe('an entry that is not durable', () => {
-  it('is not answered, not counted and not signed while its sync hangs', async () => {
+describe('an entry whose sync hangs', () => {
+  it('is not answered, not counted and not signed', async () => {
     let isHeld = false;
     let release: () => void = () => undefined;
     const held = await openTestCore({
@@ -162,7 +163,9 @@ describe('an entry that is not durable', () => {
     // The entry, and the map head over it.
     expect((await held.publisher.publish())?.size).toBe(2);
   });
+});
 
+describeOnStores('an entry that is not durable', () => {
   it('is not counted when its transaction is undone', async () => {
     await allowLin();
     const undone = core.store.write(async (tx) => {
@@ -185,7 +188,7 @@ describe('an entry that is not durable', () => {
   });
 });
 
-describe('a refused use', () => {
+describeOnStores('a refused use', () => {
   it('does no work, and its entry is there', async () => {
     let worked = false;
     const refusal = (await caught(
@@ -238,7 +241,7 @@ describe('a refused use', () => {
   });
 });
 
-describe('work that fails', () => {
+describeOnStores('work that fails', () => {
   it('is undone, and that it failed is an entry', async () => {
     await allowLin();
     const failing = core.gate.run(partnerRead('lin'), async (_permit, tx) => {
@@ -273,7 +276,7 @@ describe('work that fails', () => {
   });
 });
 
-describe('a caller that cannot be identified', () => {
+describeOnStores('a caller that cannot be identified', () => {
   it('gets its error and leaves no entry', async () => {
     await allowLin();
     const calling = core.gate.run(
@@ -287,7 +290,7 @@ describe('a caller that cannot be identified', () => {
   });
 });
 
-describe('when the log cannot be written', () => {
+describeOnStores('when the log cannot be written', () => {
   it.each([
     ['an allowed use', true],
     ['a refusal', false],
@@ -332,7 +335,7 @@ describe('when the log cannot be written', () => {
   });
 });
 
-describe('an operation on many people', () => {
+describeOnStores('an operation on many people', () => {
   const touching = (people: string[]) =>
     core.gate.run(
       {
@@ -397,7 +400,7 @@ const plainWork: LongWork<undefined, unknown, unknown> = {
   finish: async (_tx, result) => ({ value: result }),
 };
 
-describe('long work', () => {
+describeOnStores('long work', () => {
   beforeEach(async () => {
     for (const id of ['ada', 'ben', 'cyd']) {
       await addPerson(core, id, { browsed: ['i1'] });

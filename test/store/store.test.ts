@@ -8,13 +8,8 @@ import { migrateSqlite } from '../../gateway/store/migrate.ts';
 import { openPostgres } from '../../gateway/store/postgres.ts';
 import { openSqlite } from '../../gateway/store/sqlite.ts';
 import type { Store } from '../../gateway/store/store.ts';
-import {
-  describeOnPostgres,
-  dropDatabases,
-  newDatabase,
-  onServer,
-  postgresServer,
-} from '../support/postgres.ts';
+import { describeOnPostgres } from '../support/on-stores.ts';
+import { dropDatabases, newDatabase, onServer, postgresServer } from '../support/postgres.ts';
 import { storeContract } from './suite.ts';
 
 const migrations = resolve(import.meta.dirname, '..', '..', 'migrations');

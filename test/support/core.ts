@@ -28,6 +28,7 @@ import {
   source,
 } from '../../gateway/store/tables.ts';
 import { handClock, realSystem } from '../../gateway/system.ts';
+import { currentStore, dropDatabases, newDatabase, type StoreKind } from './postgres.ts';
 
 export const startMs = Date.parse('2026-03-01T12:00:00Z');
 export const dayMs = 86_400_000;
@@ -48,6 +49,8 @@ export async function closeCores(): Promise<void> {
   for (const reader of readers.values()) reader.close();
   readers.clear();
   for (const core of opened.splice(0)) await core.close();
+  databases.clear();
+  await dropDatabases();
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 }
 
@@ -60,11 +63,23 @@ export interface TestCoreOptions extends CoreOptions {
   readonly folder?: string;
   readonly startMs?: number;
   readonly limits?: Partial<Config['limits']>;
+  /** The one the tests are about. On PostgreSQL a core has a database of its own; the same folder means the same. */
+  readonly store?: StoreKind;
 }
 
+const databases = new Map<string, string>();
+
 export async function openTestCore(options: TestCoreOptions = {}): Promise<TestCore> {
-  const { folder = newFolder(), startMs: from = startMs, limits, ...coreOptions } = options;
-  const base = loadConfig({ ASSENT_HOME: folder });
+  const {
+    folder = newFolder(),
+    startMs: from = startMs,
+    limits,
+    store = currentStore(),
+    ...coreOptions
+  } = options;
+  const url = store === 'postgres' ? (databases.get(folder) ?? (await newDatabase())) : undefined;
+  if (url !== undefined) databases.set(folder, url);
+  const base = loadConfig({ ASSENT_HOME: folder, ...(url === undefined ? {} : { ASSENT_STORE: url }) });
   const clock = handClock(from);
   const core = await openCore(
     { ...base, limits: { ...base.limits, ...limits } },
@@ -87,7 +102,7 @@ export async function closeCore(core: Core): Promise<void> {
   await core.close();
 }
 
-/** A second connection that only reads, for looking at tables as they lie on the disk. */
+/** A second connection that only reads, for looking at tables as they lie on the disk; on SQLite. */
 export function rawOf(core: TestCore): Sqlite.Database {
   let raw = readers.get(core);
   if (raw === undefined) {

@@ -5,19 +5,10 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import pg from 'pg';
-import { assert, describe, inject, it } from 'vitest';
 
 export type StoreKind = 'sqlite' | 'postgres';
 
-declare module 'vitest' {
-  export interface ProvidedContext {
-    /** Folder of this run, for what test files share; and the process that ends last. */
-    run: { folder: string; pid: number };
-  }
-}
-
 const named = process.env['ASSENT_TEST_POSTGRES'];
-const isRequired = process.env['ASSENT_REQUIRE_DATA'] === '1';
 const bin = findBinaries();
 
 /** Whether tests can have a PostgreSQL server here. */
@@ -37,24 +28,12 @@ function findBinaries(): string | undefined {
   return folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')));
 }
 
-/**
- * Declares the same tests on each store. Without a PostgreSQL server one visible skipped test says so; with
- * ASSENT_REQUIRE_DATA=1 that is a failure.
- */
-export function describeOnStores(name: string, tests: (store: StoreKind) => void): void {
-  describe(`${name} on SQLite`, () => tests('sqlite'));
-  describeOnPostgres(`${name} on PostgreSQL`, () => tests('postgres'));
-}
+let current: StoreKind = 'sqlite';
 
-export function describeOnPostgres(name: string, tests: () => void): void {
-  if (hasPostgres) {
-    describe(name, tests);
-    return;
-  }
-  if (isRequired) throw new Error(`${name}: there is no PostgreSQL 15 here and ASSENT_REQUIRE_DATA=1`);
-  describe.skip(name, () => {
-    it('is skipped: no PostgreSQL server was found', () => assert.fail('a skipped test ran'));
-  });
+/** The store that tests being run now are about; `describeOnStores` says which. */
+export const currentStore = (): StoreKind => current;
+export function setCurrentStore(store: StoreKind): void {
+  current = store;
 }
 
 export interface TestServer {
@@ -73,6 +52,8 @@ export function postgresServer(): Promise<TestServer> {
 }
 
 async function startShared(): Promise<TestServer> {
+  // Loaded here: children of tests and benches use this file too, and start servers of their own.
+  const { inject } = await import('vitest');
   const run = inject('run');
   const folder = join(run.folder, 'postgres');
   try {
