@@ -14,6 +14,7 @@ import { evidenceRoutes } from './evidence-routes.ts';
 import { officerRoutes } from './officer-routes.ts';
 import { chooseLang } from './messages/pick.ts';
 import { consentPage } from './pages/consent.ts';
+import type { PageContext } from './parts/page.ts';
 import { problemPage } from './pages/problem.ts';
 import { personRoutes } from './person-routes.ts';
 import { publicRoutes } from './public-routes.ts';
@@ -85,19 +86,24 @@ export async function portalRoutes(app: FastifyInstance, portal: Portal): Promis
   });
 }
 
+/** Without looking at cookies or the store. */
+function contextOfNobody(portal: Portal, request: FastifyRequest): PageContext {
+  const { lang } = request.query as { lang?: string };
+  return {
+    lang: chooseLang(lang, request.headers['accept-language']),
+    timeZone: 'UTC',
+    csrfToken: '',
+    url: request.url,
+    viewer: { role: 'nobody' },
+    isDemo: portal.isDemo,
+  };
+}
+
 /** The page for an address that does not exist. Outside the portal's routes there are no cookies: nobody is signed in there. */
 export function unknownPage(portal: Portal, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { lang } = request.query as { lang?: string };
   const page = problemPage(
     { status: 404, code: 'not_found', requestId: request.id },
-    {
-      lang: chooseLang(lang, request.headers['accept-language']),
-      timeZone: 'UTC',
-      csrfToken: '',
-      url: request.url,
-      viewer: { role: 'nobody' },
-      isDemo: portal.isDemo,
-    },
+    contextOfNobody(portal, request),
   );
   return portal.send(reply.status(404), page);
 }
@@ -119,7 +125,8 @@ export function usePages(app: FastifyInstance, portal: Portal): void {
     if (error instanceof Refusal) void reply.header('assent-entry', String(error.receipt.number));
     const page = problemPage(
       { status: error.status, code: error.code, requestId: request.id },
-      await portal.visitors.context(request, reply),
+      // Who asks may be what cannot be found out now.
+      await portal.visitors.context(request, reply).catch(() => contextOfNobody(portal, request)),
     );
     return portal.send(reply.status(error.status), page);
   };

@@ -136,6 +136,20 @@ describe('a call while the store is away', () => {
     await core.publisher.check();
   });
 
+  it('is a page with when to come again for a browser with a session, not a program’s answer', async () => {
+    faulty.breakDown('reads fail');
+    const response = await service.call('/', {
+      authorization: null,
+      headers: { cookie: `assent_session=${'a'.repeat(43)}`, accept: 'text/html', 'accept-language': 'zh' },
+    });
+    expect([
+      response.status,
+      response.headers.get('content-type'),
+      response.headers.get('retry-after'),
+    ]).toEqual([503, 'text/html; charset=utf-8', '5']);
+    expect(await response.text()).toContain('暂时无法使用');
+  });
+
   it('leaves a switch turned off as off, whether the person was told or not', async () => {
     const { core, granted } = service;
     const off = () =>
