@@ -65,9 +65,9 @@ export function officerEntriesPage(model: OfficerEntriesModel, ctx: PageContext)
       ${field({ name: 'to', label: m.officer.to, type: 'datetime-local', value: model.chosen.to, isOptional: true })}
       <button class="plain">${m.layout.apply}</button>
     </form>
-    <p><a href="${asEvidence(model.chosen)}">${evidenceWords[ctx.lang].page.asEvidence}</a></p>
     ${model.lines.length === 0 ? html`<p class="quiet">${m.officer.none}</p>` : entries(model, ctx)}
     ${pager(model.paging, ctx)}
+    <p><a href="${asEvidence(model.chosen)}">${evidenceWords[ctx.lang].page.asEvidence}</a></p>
   `;
   return layout({ title: m.officer.entries, main, width: 'wide' }, ctx);
 }

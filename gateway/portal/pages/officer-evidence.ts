@@ -64,7 +64,7 @@ export function officerEvidencePage(model: OfficerEvidenceModel, ctx: PageContex
 }
 
 const lines = (texts: readonly string[]): Html =>
-  html`<ul class="plain-text">
+  html`<ul class="points">
     ${texts.map((text) => html`<li>${text}</li>`)}
   </ul>`;
 
