@@ -28,7 +28,7 @@ export interface AppParts extends PartnerRoutes {
   readonly surfaces: readonly ((app: FastifyInstance, traffic: Traffic) => Promise<void> | void)[];
   /** What a browser is shown at an address that does not exist; a program gets JSON. */
   readonly unknownPage?: (request: FastifyRequest, reply: FastifyReply) => FastifyReply;
-  /** While it stops, answers tell their connection to end: the next request goes elsewhere. */
+  /** Whether it was told to stop; never where nothing is said. */
   readonly isDraining?: () => boolean;
   readonly logLevel: string;
   /** Where log lines go; standard output where nothing is said. */
@@ -74,11 +74,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
   app.removeContentTypeParser('text/plain');
   const methods = knownMethods(app);
   const rejected = countRejected(app, parts.gate);
-  const traffic = countTraffic(app);
-  app.addHook('onRequest', (_request, reply, done) => {
-    if (parts.isDraining?.() === true) void reply.header('connection', 'close');
-    done();
-  });
+  const traffic = countTraffic(app, parts.isDraining ?? (() => false));
   harden(app);
   const refuseUnknown = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const allowed = methods.allowed(request.url);

@@ -28,8 +28,12 @@ export interface Traffic {
   closeUnused(): void;
 }
 
-/** Call before any route is registered. */
-export function countTraffic(app: FastifyInstance): Traffic {
+/**
+ * Call before any route is registered.
+ *
+ * @param isDraining while it says so, answers tell their connection to end: the next request goes elsewhere
+ */
+export function countTraffic(app: FastifyInstance, isDraining: () => boolean): Traffic {
   const counted: RouteFigures[] = [];
   const unmatched = emptyFigures('any', 'unmatched');
   let refusedByLimit = 0;
@@ -44,9 +48,10 @@ export function countTraffic(app: FastifyInstance): Traffic {
       busy.delete(socket);
     });
   });
-  app.addHook('onRequest', (request: FastifyRequest, _reply: FastifyReply, done: () => void) => {
-    if (open.has(request.raw.socket)) busy.add(request.raw.socket);
-    done();
+  // Before Fastify's own listener, not as a hook of its: running one more hook costs more than what is done here.
+  app.server.prependListener('request', ({ socket }, response) => {
+    busy.add(socket);
+    if (isDraining()) response.setHeader('connection', 'close');
   });
   app.addHook('onRoute', (route) => {
     const figures = emptyFigures([route.method].flat().length > 1 ? 'any' : String(route.method), route.url);

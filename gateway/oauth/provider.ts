@@ -15,6 +15,7 @@ import {
 import type { Config } from '../config.ts';
 import { dataScopes } from '../consent/vocabulary.ts';
 import { GatewayError } from '../errors.ts';
+import { asGatewayError, retryAfterSeconds } from '../http/problem.ts';
 import type { Gate } from '../gate.ts';
 import type { Keys } from '../key-files.ts';
 import type { Store } from '../store/store.ts';
@@ -209,7 +210,13 @@ export function createProvider(parts: OauthParts): Provider {
   });
   // Without a listener Koa writes errors, with all they carry, to the console.
   (provider as EventEmitter).on('error', (error: unknown) => parts.onError?.(error));
-  provider.on('server_error', (_ctx, error) => parts.onError?.(error));
+  provider.on('server_error', (ctx, error) => {
+    parts.onError?.(error);
+    // The library says 500 for whatever it does not know.
+    if (asGatewayError(error).code !== 'store_unavailable') return;
+    ctx.status = 503;
+    ctx.set('retry-after', retryAfterSeconds);
+  });
   return provider;
 }
 

@@ -150,6 +150,24 @@ describe('a call while the store is away', () => {
     expect(await response.text()).toContain('暂时无法使用');
   });
 
+  it('for a token is 503 too, not an error of the partner’s making', async () => {
+    const ask = (): Promise<Response> =>
+      service.call('/oidc/token', {
+        method: 'POST',
+        authorization: null,
+        body: new URLSearchParams({
+          grant_type: 'client_credentials',
+          client_id: service.granted.partner,
+          client_secret: 'wrong',
+        }),
+      });
+    faulty.breakDown('reads fail');
+    const away = await ask();
+    expect([away.status, away.headers.get('retry-after')]).toEqual([503, '5']);
+    faulty.mend();
+    expect((await ask()).status).toBe(401);
+  });
+
   it('leaves a switch turned off as off, whether the person was told or not', async () => {
     const { core, granted } = service;
     const off = () =>
