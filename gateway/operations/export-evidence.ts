@@ -10,7 +10,7 @@ import { noticeByHash, type Notice } from '../consent/notices.ts';
 import { isPurpose, parseScope } from '../consent/vocabulary.ts';
 import { GatewayError } from '../errors.ts';
 import type { Released } from '../gate.ts';
-import { receiptOfConsent, type ReceiptParts } from '../rights/receipts.ts';
+import { receiptOfConsent, receiptsOfErasures, type ReceiptParts } from '../rights/receipts.ts';
 import type { Reader } from '../store/store.ts';
 import { entry, partner as partnerTable } from '../store/tables.ts';
 import { staffRequest } from './accounts.ts';
@@ -270,7 +270,7 @@ function namesPurpose(payload: PlainObject | undefined, purpose: string): boolea
 const records = (value: unknown): Record<string, unknown>[] =>
   Array.isArray(value) ? value.filter((one) => typeof one === 'object' && one !== null) : [];
 
-/** The notices these entries name, and a receipt for each choice among them. */
+/** The notices these entries name, and a receipt for each choice and each completed erasure among them. */
 async function read(
   parts: ReceiptParts,
   found: readonly Found[],
@@ -279,6 +279,7 @@ async function read(
   const { operations } = parts;
   const hashes = new Set<string>();
   const choices: { number: number; person: string }[] = [];
+  const erasures: number[] = [];
   for (let at = 0; at < found.length; at += scanPage) {
     const page = found.slice(at, at + scanPage).map(({ number }) => number);
     await operations.read(async (reader) => {
@@ -293,12 +294,13 @@ async function read(
         if (opened === undefined) continue;
         for (const hash of noticesIn(opened.payload)) hashes.add(hash);
         const person = personOf(row.holder);
+        if (person !== null && kindName(row.kind) === 'erasure-completed') erasures.push(row.number);
         if (person !== null && kindName(row.kind) === 'consent') choices.push({ number: row.number, person });
       }
     });
     progress(Math.min(found.length, at + scanPage), 'read');
   }
-  if (hashes.size > textsLimit || choices.length > textsLimit)
+  if (hashes.size > textsLimit || choices.length + erasures.length > textsLimit)
     throw new GatewayError(
       'too_many_entries',
       `more than ${textsLimit} notices or receipts: choose a shorter period`,
@@ -313,6 +315,7 @@ async function read(
   });
   const receipts: string[] = [];
   for (const { number, person } of choices) receipts.push(await receiptOfConsent(parts, person, number));
+  receipts.push(...(await receiptsOfErasures(parts, erasures)));
   return { notices, receipts };
 }
 

@@ -42,7 +42,7 @@ export function summaryPage(facts: SummaryFacts, lang: Lang): string {
         <h1>${m.title}</h1>
         <p class="note">${m.reading}</p>
         <dl>
-          ${fact(m.origin, head.origin)} ${fact(m.made, timeText(Date.parse(subject.madeAt)))}
+          ${fact(m.origin, head.origin)} ${fact(m.made, `${timeText(Date.parse(subject.madeAt))} UTC`)}
           ${fact(m.about, selectedText(facts, lang))} ${fact(m.rule, m.rules[kind])}
           ${fact(m.from, selection.from === null ? m.beginning : minuteText(selection.from))}
           ${fact(m.to, selection.to === null ? m.untilMade : minuteText(selection.to))}
@@ -167,7 +167,7 @@ function rowOf(facts: SummaryFacts, shown: VerifiedEntry, lang: Lang): (string |
   return [
     number,
     typeof at === 'number' ? timeText(at) : minute,
-    html`${kind}${typeof operation === 'string' && html`<br />${word(words.operations, operation)}`}
+    html`${kind}${typeof operation === 'string' && html`<br />${word({ ...words.operations, ...m.operations }, operation)}`}
     ${choices.map((choice) => html`<br />${choice}`)}`,
     callerText(payload['caller'], facts.partners, lang),
     html`${forWhat}${categories.length > 0 && html`<br />${categories.join(', ')}`}`,
@@ -210,7 +210,9 @@ function decisionOf(payload: PlainObject, lang: Lang): string {
   const words = pick(lang);
   const { decision, reason } = payload;
   const said = typeof decision === 'string' ? word(words.outcomes, decision) : '–';
-  return typeof reason === 'string' ? `${said}: ${word(words.reasons, reason)}` : said;
+  return typeof reason === 'string'
+    ? `${said}${lang === 'zh' ? '：' : ': '}${word({ ...words.reasons, ...words.reasonsToOthers }, reason)}`
+    : said;
 }
 
 const strings = (value: unknown): string[] =>
@@ -290,6 +292,9 @@ const style = html`<style>
   code {
     overflow-wrap: anywhere;
   }
+  td {
+    overflow-wrap: anywhere;
+  }
   table {
     border-collapse: collapse;
     width: 100%;
@@ -301,7 +306,11 @@ const style = html`<style>
     padding: 0.3rem 0.5rem;
     text-align: left;
     vertical-align: top;
-    overflow-wrap: anywhere;
+  }
+  td:nth-child(-n + 2),
+  td:last-child,
+  th {
+    overflow-wrap: normal;
   }
   thead {
     display: table-header-group;

@@ -122,6 +122,28 @@ export async function receiptOfConsent(parts: ReceiptParts, person: string, numb
   return seal(parts, await operations.read((reader) => consentStatement(operations, reader, person, number)));
 }
 
+/** The receipts of erasures that were completed in these entries, for whoever the gate has let see them. */
+export async function receiptsOfErasures(
+  parts: ReceiptParts,
+  completedEntries: readonly number[],
+): Promise<string[]> {
+  if (completedEntries.length === 0) return [];
+  const made = await parts.operations.read(async (reader) => {
+    const rows = await reader.db
+      .select()
+      .from(erasure)
+      .where(inArray(erasure.completedEntry, [...completedEntries]))
+      .orderBy(asc(erasure.completedEntry));
+    const found: Unsealed[] = [];
+    for (const row of rows) {
+      const receipt = await erasureReceipt(parts.operations, reader, row);
+      if (receipt !== null) found.push(receipt);
+    }
+    return found;
+  });
+  return Promise.all(made.map((receipt) => seal(parts, receipt)));
+}
+
 async function consentStatement(
   operations: OperationParts,
   reader: Reader,

@@ -528,6 +528,7 @@ describe('erased entries', () => {
     const { lines } = await verifyAny({ bundleText: bytes, trustText: await core.prover.trust() });
     expect(lines.join('\n')).toContain('(erased, or not shown)');
     const own = await pack({ ...orders['person']!(), value: 'cas' });
+    expect(textIn(own.bytes, 'receipts/2.json')).toContain('"kind":"erasure"');
     expect(await verdictOf(own.bytes)).toEqual({ verdict: 'holds', wrong: [] });
   });
 });

@@ -110,6 +110,8 @@ export const evidenceEn = {
       'engine:integrate': 'data integration',
       '*': 'everyone',
     } as Record<string, string>,
+    /** Where the portal speaks to the person concerned. */
+    operations: { 'export-person': 'made the file that proves everything about the person' },
     partner: (name: string) => `partner ${name}`,
     actions: { on: 'on', off: 'off', unset: 'not asked' } as Record<string, string>,
     person: 'The person’s own bundle',

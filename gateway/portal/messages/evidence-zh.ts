@@ -92,6 +92,7 @@ export const evidenceZh: EvidenceWords = {
       'engine:integrate': '数据整合',
       '*': '所有接收方',
     },
+    operations: { 'export-person': '导出了涉及此人的全部记录及完整性凭证' },
     partner: (name) => `合作方 ${name}`,
     actions: { on: '开启', off: '关闭', unset: '未询问' },
     person: '本人的完整凭证',
