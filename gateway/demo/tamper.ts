@@ -3,6 +3,7 @@ import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { databaseFile } from '../compose.ts';
+import { mapHeadKind } from '../audit/entry.ts';
 import { GatewayError } from '../errors.ts';
 
 export interface Tampered {
@@ -61,7 +62,10 @@ function deleteMiddleEntry(path: string): number {
     const signed = raw.prepare('SELECT max(size) AS size FROM checkpoint').get() as { size: number | null };
     if (signed.size === null || signed.size < 3)
       throw new GatewayError('conflict', 'no head is signed yet: nothing says how long the log was');
-    const number = Math.floor(signed.size / 2);
+    // An entry of somebody's tells more than a map head, which every checkpoint ends in.
+    const { number } = raw
+      .prepare('SELECT min(number) AS number FROM entry WHERE kind <> ? AND number >= ?')
+      .get(mapHeadKind, Math.floor(signed.size / 2) - 1) as { number: number };
     // Who has the disk has every right there is; a trigger stops mistakes, not them.
     raw.pragma('foreign_keys = OFF');
     raw.exec('DROP TRIGGER entry_is_kept');

@@ -147,7 +147,7 @@ describe('beside a running gateway', () => {
   });
 
   it('a wrong map, column, encoding or basis changes nothing and says what is wrong', async () => {
-    const before = table('SELECT count(*) AS times FROM entry');
+    const before = table('SELECT count(*) AS times FROM entry WHERE kind <> 32');
     const map = (name: string, value: string): string => {
       const path = join(folder, name);
       writeFileSync(path, value);
@@ -171,7 +171,7 @@ describe('beside a running gateway', () => {
       expect([message, found[at]?.['code']]).toEqual([message, code]);
       expect(found[at]?.['message']).toContain(message);
     }
-    expect(table('SELECT count(*) AS times FROM entry')).toEqual(before);
+    expect(table('SELECT count(*) AS times FROM entry WHERE kind <> 32')).toEqual(before);
   });
 
   it('nobody is trained on before consents are loaded, then exactly those who gave one', async () => {
@@ -369,7 +369,7 @@ describe('a proof downloaded from a running gateway', () => {
     const { logKey, origin } = JSON.parse(readFileSync(trust, 'utf8')) as { logKey: string; origin: string };
     const { verifierKey } = createSigner(origin, Buffer.alloc(32, 7));
     const otherTrust = join(folder, 'other-trust.json');
-    writeFileSync(otherTrust, readFileSync(trust, 'utf8').replace(logKey, verifierKey));
+    writeFileSync(otherTrust, readFileSync(trust, 'utf8').replaceAll(logKey, verifierKey));
     const other = await assent('verify', bundle, '--trust', otherTrust);
     expect(other.code).toBe(1);
     expect(other.out).toContain('First failing check: checkpoint signature');
