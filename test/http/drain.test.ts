@@ -1,12 +1,15 @@
 // How the gateway stops: the real program, real connections, and what each of them sees.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createSigner } from '../../gateway/audit/publish.ts';
+import { startWitness } from '../../gateway/commands/witness.ts';
 import { loadConfig } from '../../gateway/config.ts';
+import { realSystem } from '../../gateway/system.ts';
 import { addPerson, closeCores, entriesOf, openTestCore, turn } from '../support/core.ts';
 import { killChildren, startGateway, type GatewayProcess } from '../support/gateway-process.ts';
 
@@ -17,12 +20,18 @@ afterAll(async () => {
   rmSync(parent, { recursive: true, force: true });
 });
 
-const start = (home: string, drainSeconds: number, stopSeconds: number): Promise<GatewayProcess> =>
+const start = (
+  home: string,
+  drainSeconds: number,
+  stopSeconds: number,
+  more: Readonly<Record<string, string>> = {},
+): Promise<GatewayProcess> =>
   startGateway(join(parent, home), {
     environment: {
       ASSENT_EMPTY: '1',
       ASSENT_DRAIN_SECONDS: String(drainSeconds),
       ASSENT_STOP_SECONDS: String(stopSeconds),
+      ...more,
     },
   });
 
@@ -135,6 +144,46 @@ describe('a gateway without time to drain', () => {
     expect(await stuck.answered).toBe('');
     const { entries, signed } = logIn('cut');
     expect(entries).toBeGreaterThan(0);
+    expect(signed).toBe(entries);
+  });
+
+  it('ends at its limit with code 1 and names what it waited for, and its log goes on from there', async () => {
+    // It takes connections and never says a word.
+    const held: Socket[] = [];
+    const silent = createServer((socket) => void held.push(socket));
+    await new Promise<void>((done) => silent.listen(0, '127.0.0.1', done));
+    const logKey = createSigner('gateway.example/log', new Uint8Array(32).fill(10)).verifierKey;
+    const known = await startWitness(
+      {
+        home: join(parent, 'witness'),
+        name: 'silent',
+        logs: [logKey],
+        logsFile: undefined,
+        host: '127.0.0.1',
+        port: 0,
+      },
+      realSystem,
+      () => undefined,
+    );
+    await known.close();
+    const { port } = silent.address() as { port: number };
+    const policy = join(parent, 'policy');
+    writeFileSync(policy, `witness silent ${known.verifierKey} http://127.0.0.1:${port}\nquorum silent\n`);
+    const running = await start('hanging', 0, 3, { ASSENT_WITNESS_POLICY: policy });
+    expect((await fetch(`${running.url}/v1/recommendations`)).status).toBe(401);
+    const begun = performance.now();
+    const ended = await running.stop('SIGTERM');
+    expect(ended.code).toBe(1);
+    expect(ended.err).toMatch(
+      /^cut: not stopped after 3 s, waiting for the (witnesses|rounds in the background)\n$/m,
+    );
+    expect(performance.now() - begun).toBeLessThan(5000);
+    for (const socket of held) socket.destroy();
+    silent.close();
+    // What was cut was no loss: the same folder starts and signs the rest.
+    const again = await start('hanging', 0, 30);
+    expect((await again.stop('SIGTERM')).code).toBe(0);
+    const { entries, signed } = logIn('hanging');
     expect(signed).toBe(entries);
   });
 
