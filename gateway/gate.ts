@@ -81,6 +81,8 @@ export function createGate(parts: GateParts): Gate {
           });
           return { refused: decision.reason, receipt };
         }
+        // A store may run this again when its transaction was undone: the permit of then is of no use any more.
+        if (permit !== undefined) Permit.retire(permit);
         permit = decision.permit;
         const done = await work(decision.permit, tx, decisionId);
         const receipt = await entries.append(tx, known, decisionId, atMs, {

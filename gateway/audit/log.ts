@@ -143,13 +143,15 @@ const pageSize = 10_000;
 /** Mapping a leaf costs about ten times as much as putting it into the tree. */
 const mapPageSize = 1_000;
 
-/** Opens the log over a store; entries already there are durable (SQLite recovered them from disk). */
+/** Opens the log over a store; entries already there are durable (recovered from disk, or committed). */
 export async function openLog(store: Store, keyring: Keyring): Promise<Log> {
   const tree = new MerkleTree(sha256);
   let durable = await store.read(async (reader) => ((await reader.run(lastEntry))[0]?.number ?? -1) + 1);
   let loading: Promise<void> = Promise.resolve();
   let map = new PersonIndex(sha256);
   let mapping: Promise<void> = Promise.resolve();
+  /** A transaction that was undone, to be run again, may have left leaves in the map that are not in the log. */
+  let mapInDoubt = false;
   const counts: EntryCount[] = [];
 
   function count(kind: EntryKind, outcome: NewEntry['outcome']): void {
@@ -258,6 +260,8 @@ export async function openLog(store: Store, keyring: Keyring): Promise<Log> {
     async appendMapHead(tx, atMs) {
       const [last] = await tx.run(lastEntry);
       const number = (last?.number ?? -1) + 1;
+      if (mapInDoubt) map = new PersonIndex(sha256);
+      mapInDoubt = true;
       while (map.mapped < number) await mapPage(tx, map, number);
       if (last?.kind === mapHeadKind) throw new GatewayError('conflict', 'there is nothing new to map');
       const inLogMs = Math.max(atMs, last?.atMs ?? 0);
@@ -283,7 +287,10 @@ export async function openLog(store: Store, keyring: Keyring): Promise<Log> {
         nonce: null,
         payload: null,
       });
-      tx.afterDurable(() => (durable = Math.max(durable, number + 1)));
+      tx.afterDurable(() => {
+        durable = Math.max(durable, number + 1);
+        mapInDoubt = false;
+      });
       return { number, leafHash: hashOfLeaf };
     },
 
@@ -300,6 +307,7 @@ export async function openLog(store: Store, keyring: Keyring): Promise<Log> {
 
     forgetMap() {
       map = new PersonIndex(sha256);
+      mapInDoubt = false;
     },
   };
 }

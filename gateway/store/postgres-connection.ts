@@ -32,7 +32,7 @@ export const usualPatience: Patience = {
   connectMs: 2000,
   lockMs: 5000,
   statementMs: 10_000,
-  silenceMs: 15_000,
+  silenceMs: 10_000,
 };
 
 /**
@@ -323,6 +323,8 @@ function failureOf(cause: unknown): unknown {
   const state = code ?? '';
   if (state === '57014' || state === '55P03')
     return new DatabaseError('busy', 'the database took too long', state, isAnswer);
+  if (/^(28|3D)/.test(state))
+    return new DatabaseError('busy', classes[state.slice(0, 2)] ?? '', state, isAnswer);
   if (!isAnswer || state.startsWith('57P') || state.startsWith('08'))
     return new DatabaseError('lost', 'the database ended the connection', state, false);
   if (state === '40001' || state === '40P01')

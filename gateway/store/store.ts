@@ -57,15 +57,18 @@ export interface StoreFigures {
 export interface Store {
   /**
    * Runs `work` in the writer's transaction and resolves when its effects are durable. Works are totally ordered.
-   * If `work` throws, its effects alone are undone and the promise rejects with what it threw.
+   * If `work` throws, its effects alone are undone and the promise rejects with what it threw. A work may be run again
+   * from its start when the database undid it: what it changes outside the transaction it changes in `afterDurable`.
    *
-   * @throws GatewayError `store_unavailable` when the batch as a whole failed; nothing of it happened
+   * @throws GatewayError `store_unavailable` when the batch as a whole failed; nothing of it happened, unless the
+   *   connection to a server was lost during its commit: then it may have happened, and nobody was told that it did
    */
   write<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>;
-  /** Reads committed rows on a separate connection; may see rows that are not durable yet. */
+  /** Reads committed rows on a separate connection; SQLite's may see rows that are not durable yet. */
   read<Result>(work: (reader: Reader) => Promise<Result>): Promise<Result>;
   /**
    * Makes sure that no byte of what was deleted is left in the database's files: rewrites them between two batches.
+   * What is out of reach on a PostgreSQL server is told in `postgres-clean.ts`.
    * Several callers that wait share one cleaning.
    *
    * @throws GatewayError `store_unavailable` when another connection is in the way or the disk is full; ask again
