@@ -11,7 +11,7 @@ import { createPublisher, createSigner } from '../../gateway/audit/publish.ts';
 import { entry as entryTable } from '../../gateway/store/tables.ts';
 import { describeOnStores } from '../support/on-stores.ts';
 import { dropDatabases } from '../support/postgres.ts';
-import { clock, openLedger, origin } from './ledger.ts';
+import { clock, entryOf, openLedger, origin } from './ledger.ts';
 
 let folder: string;
 let ledger: Awaited<ReturnType<typeof openLedger>>;
@@ -107,6 +107,24 @@ describeOnStores('a checkpoint', () => {
     expect(head?.size).toBe(all.length);
     expect(all).toHaveLength(6);
     expect(Buffer.from(decodeMapHead(all[5]!).root).toString('hex')).toBe(rootOf(all.slice(0, 5)));
+  });
+});
+
+describeOnStores('the map', () => {
+  it('is right also when its transaction is undone and run again on other leaves', async () => {
+    await ledger.add(2);
+    await ledger.publisher.publish();
+    const undone = ledger.store.write(async (tx) => {
+      await ledger.log.append(tx, entryOf(50));
+      await ledger.log.appendMapHead(tx, clock.nowMs());
+      throw new Error('undone');
+    });
+    await expect(undone).rejects.toThrow('undone');
+    // As many leaves as the undone transaction had, but others.
+    await ledger.add(2);
+    await ledger.store.write((tx) => ledger.log.appendMapHead(tx, clock.nowMs()));
+    const all = await leaves();
+    expect(Buffer.from(decodeMapHead(all.at(-1)!).root).toString('hex')).toBe(rootOf(all.slice(0, -1)));
   });
 });
 
