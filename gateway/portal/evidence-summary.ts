@@ -46,7 +46,7 @@ export function summaryPage(facts: SummaryFacts, lang: Lang): string {
           ${fact(m.about, selectedText(facts, lang))} ${fact(m.rule, m.rules[kind])}
           ${fact(m.from, selection.from === null ? m.beginning : minuteText(selection.from))}
           ${fact(m.to, selection.to === null ? m.untilMade : minuteText(selection.to))}
-          ${fact(m.head, m.headText(head.size, toHex(head.root)))} ${fact(m.levels, levels.join(', '))}
+          ${fact(m.head, m.headText(head.size, toHex(head.root)))} ${fact(m.levels, levels.join(m.comma))}
         </dl>
         ${
           own !== null &&
@@ -84,7 +84,7 @@ export function summaryPage(facts: SummaryFacts, lang: Lang): string {
                 ${receipts.map(
                   ({ about, at, entries }) =>
                     html`<li>
-                      ${m.receipt(word(m.receiptKinds, about), timeText(Date.parse(at)), entries.map(({ index }) => index).join(', '))}
+                      ${m.receipt(word(m.receiptKinds, about), timeText(Date.parse(at)), entries.map(({ index }) => index).join(m.comma))}
                     </li>`,
                 )}
               </ol>`
@@ -106,7 +106,7 @@ export function summaryPage(facts: SummaryFacts, lang: Lang): string {
 function selectedText({ subject, partners }: SummaryFacts, lang: Lang): string {
   const { kind, value } = subject.selection;
   const m = evidenceWords[lang];
-  const colon = lang === 'zh' ? '：' : ': ';
+  const { colon } = m.summary;
   switch (kind) {
     case 'period':
       return m.page.kinds.period;
@@ -159,21 +159,23 @@ function rowOf(facts: SummaryFacts, shown: VerifiedEntry, lang: Lang): (string |
   if (isEdge(facts.subject, shown)) return without(m.edge);
   if (entry.kind === 'map-head') return without(m.mapHead);
   const kind = words.kinds[entry.kind];
-  if (payload === null) return without(`${kind}. ${m.erased}`);
-  const { at, operation, purpose, basis } = payload;
+  if (payload === null) return without(`${kind}${m.colon}${m.erased}`);
+  const { at, operation, purpose, basis, decision } = payload;
+  // What was refused was asked for, and not done.
+  const acts = { ...words.operations, ...m.operations, ...(decision === 'refused' ? words.attempts : {}) };
   const categories = strings(payload['categories']).map((one) => word(words.categories, one));
   const forWhat = typeof purpose === 'string' ? word(words.purposes, purpose) : '';
   const choices = records(payload['switches']).map((one) => choiceText(one, facts, lang));
   return [
     number,
     typeof at === 'number' ? timeText(at) : minute,
-    html`${kind}${typeof operation === 'string' && html`<br />${word({ ...words.operations, ...m.operations }, operation)}`}
+    html`${kind}${typeof operation === 'string' && html`<br />${word(acts, operation)}`}
     ${choices.map((choice) => html`<br />${choice}`)}`,
     callerText(payload['caller'], facts.partners, lang),
-    html`${forWhat}${categories.length > 0 && html`<br />${categories.join(', ')}`}`,
+    html`${forWhat}${categories.length > 0 && html`<br />${categories.join(m.comma)}`}`,
     strings(payload['recipients'])
       .map((one) => recipientText(one, facts.partners, lang))
-      .join(', '),
+      .join(m.comma),
     typeof basis === 'string' ? word(words.bases, basis) : '',
     decisionOf(payload, lang),
     proof,
@@ -211,7 +213,7 @@ function decisionOf(payload: PlainObject, lang: Lang): string {
   const { decision, reason } = payload;
   const said = typeof decision === 'string' ? word(words.outcomes, decision) : '–';
   return typeof reason === 'string'
-    ? `${said}${lang === 'zh' ? '：' : ': '}${word({ ...words.reasons, ...words.reasonsToOthers }, reason)}`
+    ? `${said}${evidenceWords[lang].summary.colon}${word({ ...words.reasons, ...words.reasonsToOthers }, reason)}`
     : said;
 }
 

@@ -270,6 +270,7 @@ describe('the pages in a pack', () => {
     }
     expect(textIn(bytes, 'summary.en.html')).toContain('it is the operator’s search');
     expect(textIn(bytes, 'summary.en.html')).toContain('Browsing · ');
+    expect(textIn(bytes, 'summary.en.html')).toContain('asked to read rows');
     expect(textIn(bytes, 'README.txt')).toContain('There is no trust file in this pack');
     expect(textIn(bytes, 'README.txt')).toContain('有意不附信任文件');
   });
@@ -282,7 +283,7 @@ describe('who is concerned', () => {
     const told = (await entriesOf(core))
       .slice(before)
       .filter(({ payload }) => payload?.['operation'] === 'export-evidence');
-    expect(told.map(({ row }) => row.holder).sort()).toEqual([
+    expect(told.map(({ row }) => row.holder).toSorted((a, b) => String(a).localeCompare(String(b)))).toEqual([
       'person:ann',
       'person:bea',
       'person:cas',
@@ -524,7 +525,7 @@ describe('erased entries', () => {
     core.clock.advance(2 * minuteMs);
     const { bytes } = await pack(orders['period']!());
     expect(await verdictOf(bytes)).toEqual({ verdict: 'holds', wrong: [] });
-    expect(textIn(bytes, 'summary.en.html')).toContain('Use. Erased: the key was destroyed');
+    expect(textIn(bytes, 'summary.en.html')).toContain('Use: erased, the key was destroyed');
     const { lines } = await verifyAny({ bundleText: bytes, trustText: await core.prover.trust() });
     expect(lines.join('\n')).toContain('(erased, or not shown)');
     const own = await pack({ ...orders['person']!(), value: 'cas' });

@@ -65,13 +65,11 @@ export const evidenceEn = {
     } satisfies Record<Selection['kind'], string>,
     from: 'From',
     to: 'To',
-    open: 'open',
     beginning: 'the beginning of the log',
     untilMade: 'when it was made',
     head: 'Signed summary of the log',
     headText: (size: number, root: string) => `${size} leaves, root ${root}`,
     levels: 'Proof levels reached by the summary',
-    notYet: 'not yet',
     reading:
       'This page was made for reading. What counts is evidence.json; this page proves nothing by itself.',
     counts: 'Counts',
@@ -92,7 +90,10 @@ export const evidenceEn = {
     ],
     mapHead: 'Map head: belongs to the log itself',
     edge: 'Not shown: outside of the period, here for its time alone',
-    erased: 'Erased: the key was destroyed',
+    erased: 'erased, the key was destroyed',
+    /** Between things of one kind; between a word and what is said of it. */
+    comma: ', ',
+    colon: ': ',
     callers: {
       person: 'the person',
       partner: 'partner',
