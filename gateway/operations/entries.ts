@@ -256,7 +256,7 @@ export function viewLog(parts: OperationParts, officer: string): Promise<Release
 }
 
 /** Number of the first entry at or after a time. Times never fall along the log, so halving finds it. */
-async function firstSince(tx: Tx, sinceMs: number): Promise<number> {
+export async function firstSince(tx: Reader, sinceMs: number): Promise<number> {
   const [last] = await tx.db
     .select({ number: entry.number })
     .from(entry)

@@ -14,7 +14,7 @@ import { receiptOfConsent, receiptsOfErasures, type ReceiptParts } from '../righ
 import type { Reader } from '../store/store.ts';
 import { entry, partner as partnerTable } from '../store/tables.ts';
 import { staffRequest } from './accounts.ts';
-import { personNamed } from './entries.ts';
+import { firstSince, personNamed } from './entries.ts';
 
 export interface EvidenceOrder {
   readonly kind: Selection['kind'];
@@ -175,11 +175,12 @@ async function select(
   progress: Progress,
 ): Promise<Found[]> {
   const { kind, value, fromMs, toMs } = order;
-  const within: SQL | undefined = and(
-    fromMs === null ? undefined : gte(entry.atMs, fromMs),
-    toMs === null ? undefined : lt(entry.atMs, toMs + minuteMs),
-    lt(entry.number, end),
-  );
+  // Times have no index, and need none: they never fall along the log.
+  const [first, after] = await operations.read(async (reader) => [
+    fromMs === null ? 0 : await firstSince(reader, fromMs),
+    toMs === null ? end : await firstSince(reader, toMs + minuteMs),
+  ]);
+  const within: SQL | undefined = and(gte(entry.number, first), lt(entry.number, Math.min(after, end)));
   const rows = (where: SQL | undefined): Promise<Found[]> =>
     operations.read((reader) =>
       Promise.resolve(
