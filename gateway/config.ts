@@ -100,6 +100,7 @@ const testVariables: ReadonlySet<string> = new Set([
   'ASSENT_REQUIRE_DATA',
   'ASSENT_CRASH_ROUNDS',
   'ASSENT_TEST_POSTGRES',
+  'ASSENT_TEST_STORE',
 ]);
 
 /** @throws GatewayError `config_invalid` that lists every problem */

@@ -79,8 +79,16 @@ describeOnPostgres('several processes on one database', () => {
         .limit(1);
       const number = (last?.number ?? -1) + 1;
       await tx.db.insert(entry).values({
-        ...{ number, leaf: Buffer.from([1]), leafHash: Buffer.from([1]), holder: 'h', sequence: number },
-        ...{ operationId: 'o', kind: 1, atMs: 0, outcome: 'noted', keyClass: 'data' },
+        number,
+        leaf: Buffer.from([1]),
+        leafHash: Buffer.from([1]),
+        holder: 'h',
+        sequence: number,
+        operationId: 'o',
+        kind: 1,
+        atMs: 0,
+        outcome: 'noted',
+        keyClass: 'data',
       });
       return number;
     };

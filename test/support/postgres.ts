@@ -29,7 +29,8 @@ function findBinaries(): string | undefined {
   return folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')));
 }
 
-let current: StoreKind = 'sqlite';
+// ASSENT_TEST_STORE=postgres runs whatever opens a core there, for looking around.
+let current: StoreKind = process.env['ASSENT_TEST_STORE'] === 'postgres' ? 'postgres' : 'sqlite';
 
 /** The store that tests being run now are about; `describeOnStores` says which. */
 export const currentStore = (): StoreKind => current;
