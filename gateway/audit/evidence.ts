@@ -4,6 +4,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { readAnchor, readShownEntry, type BundleAnchor, type ShownEntry } from './bundle.ts';
 import { equalBytes, fromBase64, toHex, toUtf8 } from './bytes.ts';
 import { fail } from './checks.ts';
+import { decodeEntry, isMapHead } from './entry.ts';
 import {
   exact,
   hash,
@@ -106,7 +107,8 @@ export function checkNotices({ notices }: Evidence): void {
 
 /**
  * The receipts, read.
- * @throws FormatError unless each is sealed and speaks of entries shown here, and of no other leaf at their places
+ * @throws FormatError unless each is sealed and speaks of entries shown here that are about its person, and of no other
+ *   leaf at their places
  */
 export function checkReceipts(evidence: Evidence, sealKey: Uint8Array): Receipt[] {
   const shown = new Map(evidence.entries.map((entry) => [entry.index, entry.leaf]));
@@ -123,9 +125,17 @@ export function checkReceipts(evidence: Evidence, sealKey: Uint8Array): Receipt[
       const leaf = fromBase64(shown.get(entry.index) ?? '', 'receipts');
       if (!equalBytes(leafHash(leaf), fromBase64(entry.leafHash, 'receipts')))
         throw wrong(`speaks of another entry ${entry.index}`);
+      if (!concerns(leaf, fromBase64(receipt.tag, 'receipts')))
+        throw wrong(`is for another person than entry ${entry.index} is about`);
     }
     return receipt;
   });
+}
+
+function concerns(leaf: Uint8Array, tag: Uint8Array): boolean {
+  if (isMapHead(leaf)) return false;
+  const { about } = decodeEntry(leaf);
+  return about.concern === 'person' && equalBytes(about.tag, tag);
 }
 
 const entriesLimit = 1 << 20;

@@ -177,6 +177,15 @@ describe('evidence', () => {
     ],
     [
       'receipts',
+      'a receipt for another person than its entry is about',
+      async () => ({
+        ...period,
+        receipts: [await receiptOf([4], { tag: toBase64(person.tagOf(1)) })],
+      }),
+    ],
+    ['receipts', 'a receipt about a map head', async () => ({ ...period, receipts: [await receiptOf([6])] })],
+    [
+      'receipts',
       'a receipt changed after its seal',
       async () => ({ ...period, receipts: [(await receiptOf([4])).replace('consent', 'erasure')] }),
     ],
