@@ -25,6 +25,7 @@ import {
   type Sign,
 } from './file-shape.ts';
 import { extendFrontier, isAscending, listRoot } from './index-list.ts';
+import { parseCheckpoint, parseNote } from './note.ts';
 import { verifyConsistency } from './tree.ts';
 import { verifyAbsence, verifyPresence } from './trie.ts';
 
@@ -252,6 +253,11 @@ export function checkAgainstEarlier(
       from.size === before.head.size && equalBytes(fromBase64(from.root, 'earlier bundle'), before.head.root);
     if (!isIt) throw wrong(`this bundle goes on from the head of size ${from.size}, not from the one given`);
   }
+  // Without `extends` no path connects the heads, but no log has two of one size.
+  const head = parseCheckpoint(parseNote(bundle.checkpoint).text);
+  if (before.head.size > head.size) throw wrong('the bundle given as the earlier one is the newer one');
+  if (before.head.size === head.size && !equalBytes(before.head.root, head.root))
+    throw wrong(`two heads of size ${head.size}: the log was shown in two versions`);
   for (const [name, known] of before.lists) {
     const now = lists.get(name);
     const label = name ?? 'the own list';

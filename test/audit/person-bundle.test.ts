@@ -19,6 +19,8 @@ const [firstSize, size] = log.sizes as [number, number];
 const whole = await log.person(0, size);
 const earlier = await person.sealAnything(await log.person(0, firstSize));
 const later = await log.person(0, size, firstSize);
+/** The same but for what concerns nobody: this person's lists and those of populations are the same. */
+const otherPlan = person.examplePlan.map((planned) => (planned === 'system' ? { person: 7 } : planned));
 
 const verdictOf = async (file: object, options: Parameters<typeof verifyFile>[2] = {}) => {
   const { verdict, firstFailing } = verifyFile(await person.sealAnything(file), person.trustFile, options);
@@ -93,15 +95,53 @@ describe('a person’s bundle', () => {
     expect(result).toMatchObject({ verdict: 'does-not-hold', firstFailing: 'format' });
   });
 
-  it('may be anchored', async () => {
-    for (const anchored of [firstSize, 9, size]) {
-      const file = await person.sealAnything({ ...whole, anchor: log.anchorAt(anchored, size) });
-      expect(verifyFile(file, person.trustFile)).toMatchObject({
+  const anchoredAt = async (anchored: number, options = {}) => {
+    const file = await person.sealAnything({ ...whole, anchor: log.anchorAt(anchored, size) });
+    return verifyFile(file, person.trustFile, options);
+  };
+  const found = { chainCheck: { ok: true, check: 'event', detail: 'found', final: true } };
+
+  it('is anchored by an anchor of its own head', async () => {
+    expect(await anchoredAt(size)).toMatchObject({
+      verdict: 'holds',
+      hasAnchor: true,
+      levels: { anchored: { state: 'not-checked' } },
+    });
+    expect((await anchoredAt(size, found)).levels.anchored.state).toBe('holds');
+  });
+
+  it('is not anchored by an older anchor, which says nothing of its map, whatever the chain answers', async () => {
+    for (const anchored of [firstSize, 9, size - 1]) {
+      expect(await anchoredAt(anchored, found)).toMatchObject({
         verdict: 'holds',
-        hasAnchor: true,
-        levels: { anchored: { state: 'not-checked' } },
+        hasAnchor: false,
+        levels: {
+          anchored: { state: 'absent', words: 'anchor-behind' },
+          anchoredFinal: { state: 'absent', words: 'anchor-behind' },
+        },
       });
     }
+  });
+
+  it('is anchored by what the chain holds now, when a path leads there, and refused when it does not', async () => {
+    const { root, consistency } = log.anchorAt(size, firstSize);
+    const early = await log.person(0, firstSize);
+    const file = await person.sealAnything(early);
+    const chainHead = {
+      size,
+      root: fromBase64(root, 'test'),
+      consistency: consistency.map((step) => fromBase64(step, 'test')),
+    };
+    const { chainCheck } = found;
+    expect(verifyFile(file, person.trustFile, { chainCheck, chainHead })).toMatchObject({
+      verdict: 'holds',
+      hasAnchor: true,
+      levels: { anchored: { state: 'holds' } },
+    });
+    const elsewhere = { ...chainHead, root: new Uint8Array(32).fill(7) };
+    expect(verifyFile(file, person.trustFile, { chainCheck, chainHead: elsewhere }).firstFailing).toBe(
+      'anchor consistency',
+    );
   });
 
   it('is witnessed once the quorum of the trust file cosigned its head', async () => {
@@ -217,6 +257,12 @@ describe('a bundle that goes on from an earlier one', () => {
       },
       earlier,
     ],
+    [
+      'one of another version of the log, as long as this one',
+      () => whole,
+      async () => person.sealAnything(await person.buildLog(otherPlan).person(0, size)),
+    ],
+    ['one that is newer', () => log.person(0, firstSize), async () => person.sealAnything(whole)],
   ])('is refused beside %s', async (_, build, before) => {
     const given = typeof before === 'string' ? before : await before();
     expect(await verdictOf(await build(), { earlier: given })).toBe('does-not-hold: earlier bundle');
