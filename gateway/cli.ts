@@ -22,7 +22,8 @@ const usage = `assent COMMAND
   partner add ID NAME --redirect URL --scope SCOPE ...    register a partner app; prints its secret once
   trust export [FILE]                                     write the trust file; keep it away from this machine
   verify FILE --trust FILE [--rpc URL] [--language zh]    check a bundle, evidence, a pack or a receipt offline
-         [--state FILE] [--log URL|FOLDER]                compare with the heads you kept, and keep this one
+         [--state FILE] [--log URL|FOLDER]                compare with the heads you kept, and keep this one; with
+                                                          --rpc and --log also what was made before its anchor
          [--earlier FILE] [--report FILE.html]            go on from an earlier bundle; a report to print
   replay URL|FOLDER --trust FILE [--token-file FILE]      read a whole log and build it again; - is standard input
          [--mirror FOLDER]                                keep what was read, to replay it offline

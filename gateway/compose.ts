@@ -4,7 +4,8 @@ import { eq } from 'drizzle-orm';
 import { join } from 'node:path';
 import { createKeyring, type Keyring } from './audit/keys.ts';
 import { openLog, populationsHolder, type Log } from './audit/log.ts';
-import { createProver, logIdOf, type Prover } from './audit/proof.ts';
+import { logIdOf } from './audit/log-id.ts';
+import { createProver, type Prover } from './audit/proof.ts';
 import { parseVerifierKey } from './audit/note.ts';
 import { readPolicyFile } from './audit/policy-file.ts';
 import { createPublisher, createSigner, type Publisher, type Signer } from './audit/publish.ts';
@@ -47,6 +48,8 @@ export interface Core {
   readonly operations: OperationParts;
   /** Tells the prover which chain to name; null until one is open. */
   setChain(chain: TrustedChain | null): Promise<void>;
+  /** What anchors the newest head before a person's file is made, so that the file carries an anchor of its own. */
+  anchorBeforeProofs(work: () => Promise<void>): void;
   /** The chain and contract anchors go to; null before one was opened. */
   chain(): Promise<TrustedChain | null>;
   close(): Promise<void>;
@@ -123,6 +126,7 @@ async function openOn(
     }
     return trusted;
   };
+  let anchorNow = async (): Promise<void> => undefined;
   const prover = createProver({
     store,
     log,
@@ -134,6 +138,7 @@ async function openOn(
     chain,
     populations: populationNames,
     witnesses,
+    anchorNow: () => anchorNow(),
   });
   const operations: OperationParts = {
     gate,
@@ -160,6 +165,9 @@ async function openOn(
     witnesses,
     operations,
     chain,
+    anchorBeforeProofs(work) {
+      anchorNow = work;
+    },
     async setChain(next) {
       trusted = next;
       const value = JSON.stringify(next);

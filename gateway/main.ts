@@ -25,6 +25,9 @@ import { resumeErasures } from './rights/erase.ts';
 import { retentionRound } from './rights/retention.ts';
 import { realSystem } from './system.ts';
 
+/** How long a person's file waits for its anchor. */
+const anchorPatienceMs = 3_000;
+
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** For the message of a refused start. */
@@ -109,6 +112,15 @@ async function serve(core: Core, anchoring: Anchoring, health: Health, stopping:
     say(`the witness ${witness} could not be asked what it saw: ${detail}`);
   }
   await recordRestore(operations);
+  // On the own chain an anchor is there at once and costs nothing; elsewhere the next round has to do.
+  if (config.chainUrl === undefined) {
+    core.anchorBeforeProofs(() =>
+      Promise.race([
+        anchoring.round().catch(() => undefined),
+        new Promise<void>((resolve) => void setTimeout(resolve, anchorPatienceMs).unref()),
+      ]),
+    );
+  }
   // Before anything is closed: a demo history that was cut short goes on with its own clock.
   const world = await ensureDemoWorld(core, { say });
   const abandoned = await gate.closeAbandoned();

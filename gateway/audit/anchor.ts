@@ -8,7 +8,8 @@ import type { Store } from '../store/store.ts';
 import type { Clock } from '../system.ts';
 import { type Log, type NewEntry, sha256 } from './log.ts';
 import { type ChainLoss, openOutbox } from './outbox.ts';
-import { type AnchorRow, epochOf, logIdOf } from './proof.ts';
+import { logIdOf } from './log-id.ts';
+import { type AnchorRow, epochOf } from './proof.ts';
 import type { Publisher, SignedHead } from './publish.ts';
 import { feesOf } from './signed-fees.ts';
 

@@ -1,5 +1,4 @@
 // Builds what a verifier checks: the trust file, and the bundle of one entry. Reads only durable, signed state.
-import { createHash } from 'node:crypto';
 import { and, desc, eq, inArray } from 'drizzle-orm';
 import { GatewayError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
@@ -62,6 +61,8 @@ export interface ProverParts {
   /** Every population there is, sorted. */
   readonly populations: readonly string[];
   readonly witnesses: Pick<Witnesses, 'witnessedSize' | 'policy' | 'ask'>;
+  /** Anchors the newest head where that is quick and costs nothing; else resolves at once. */
+  readonly anchorNow?: () => Promise<void>;
 }
 
 /** How far behind the newest checkpoint a witnessed one may be and still be published in its stead. */
@@ -202,9 +203,4 @@ export function createProver(parts: ProverParts): Prover {
       };
     },
   };
-}
-
-/** Name under which the contract knows a log: SHA-256 of its origin. */
-export function logIdOf(origin: string): string {
-  return `0x${createHash('sha256').update(origin).digest('hex')}`;
 }

@@ -23,6 +23,7 @@ export interface EvidenceProverParts {
   readonly clock: Clock;
   readonly origin: string;
   readonly noteOf: (head: SignedHead) => Promise<string>;
+  readonly anchorNow?: () => Promise<void>;
   readonly anchorFor: (head: SignedHead, tree: MerkleTree) => Promise<BundleAnchor | null>;
 }
 
@@ -46,6 +47,7 @@ export async function proveEvidence(parts: EvidenceProverParts, order: EvidenceO
       'conflict',
       'the newest of these entries is not signed yet; ask again in a second',
     );
+  await parts.anchorNow?.();
   const entries: ShownEntry[] = [];
   for (let at = 0; at < numbers.length; at += page) {
     const asked = numbers.slice(at, at + page);

@@ -28,6 +28,7 @@ export interface PersonProverParts {
   readonly origin: string;
   /** The note of a head with its cosignatures. */
   readonly noteOf: (head: SignedHead) => Promise<string>;
+  readonly anchorNow?: () => Promise<void>;
   readonly anchorFor: (head: SignedHead, tree: MerkleTree) => Promise<BundleAnchor | null>;
 }
 
@@ -136,13 +137,14 @@ export async function provePerson(
 
 /** The newest head and what its map says of these keys, taken at one moment. */
 async function mapAtHead(
-  { publisher, log }: PersonProverParts,
+  { publisher, log, anchorNow }: PersonProverParts,
   keys: readonly Uint8Array[],
 ): Promise<{ head: SignedHead; proofs: KeyProof[] }> {
   for (let attempt = 0; attempt < attempts; attempt++) {
     const head = await publisher.publish();
     if (head === undefined)
       throw new GatewayError('conflict', 'nothing is signed yet; ask again in a second');
+    if (attempt === 0) await anchorNow?.();
     const map = await log.map(head.size);
     // A round that began meanwhile has taken the map further: its head will be signed in a moment.
     if (map.mapped === head.size) return { head, proofs: keys.map((key) => map.prove(key)) };

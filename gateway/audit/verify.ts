@@ -1,6 +1,5 @@
 // Checks one file of the log against one trust file. Pure: no network, clock, file or state, so that the command line,
 // the tests and a page opened from disk run the very same checks.
-import { sha256 } from '@noble/hashes/sha2.js';
 import {
   bundleFormat,
   bundleLimitBytes,
@@ -13,7 +12,7 @@ import {
   type ShownEntry,
   type Trust,
 } from './bundle.ts';
-import { fromBase64, toHex, toUtf8 } from './bytes.ts';
+import { fromBase64, toHex } from './bytes.ts';
 import { fail, startChecks, type Check, type Checking, type CheckName } from './checks.ts';
 import {
   decodeEntry,
@@ -36,6 +35,7 @@ import {
   type Selection,
 } from './evidence.ts';
 import { readJson, sealMessage, shapedFile } from './file-shape.ts';
+import { logIdOf } from './log-id.ts';
 import { verifyMultiProof } from './multi-proof.ts';
 import { parseCheckpoint, parseNote, verifyNote, verifySignature, type Checkpoint } from './note.ts';
 import {
@@ -85,6 +85,7 @@ export type LevelWords =
   | 'no-witnesses'
   | 'quorum-not-met'
   | 'no-anchor'
+  | 'anchor-behind'
   | 'chain-not-asked'
   | 'local-chain-never-final'
   | 'not-final-yet'
@@ -111,7 +112,7 @@ export interface Verification {
   readonly head?: { readonly origin: string; readonly size: number; readonly root: Uint8Array };
   /** Witnesses of the trust file's policy who signed that head. */
   readonly witnesses: readonly WitnessVoice[];
-  /** Whether the file names an anchor, whatever is to be said of it. */
+  /** Whether an anchor is at hand, in the file or from the chain, that covers all the file shows. */
   readonly hasAnchor: boolean;
   /** With a state file: how this head stands to those kept. */
   readonly keptHead?: Comparison;
@@ -207,6 +208,8 @@ export interface VerifyOptions {
   readonly state?: State | undefined;
   /** An earlier bundle of the same person. */
   readonly earlier?: string | Uint8Array | undefined;
+  /** The head that the trusted contract holds now, with the path to or from the file's: stands in for the file's anchor. */
+  readonly chainHead?: RelatedHead | undefined;
   /** Heads of other sizes that belong to this head's history, such as the public tiles show. */
   readonly consistency?: readonly RelatedHead[] | undefined;
 }
@@ -249,7 +252,7 @@ export function anchorToCheck(file: Pick<Bundle, 'origin' | 'anchor'> | Receipt)
   const { consistency: _, root, checkpointHash, ...place } = anchor;
   return {
     ...place,
-    logId: `0x${toHex(sha256(toUtf8(file.origin)))}`,
+    logId: logIdOf(file.origin),
     root: `0x${toHex(fromBase64(root, 'format'))}`,
     checkpointHash: `0x${toHex(fromBase64(checkpointHash, 'format'))}`,
   };
@@ -644,14 +647,20 @@ function checkAnchor(
   anchor: BundleAnchor | null,
   head?: Checkpoint,
 ) {
-  if (anchor === null) return;
-  if (trust !== undefined) {
+  const { chainCheck, chainHead } = options;
+  if (chainHead !== undefined && head !== undefined) {
+    check('anchor consistency', 'head and the head on the chain are one history', () =>
+      checkHistory(chainHead, head),
+    );
+  } else if (anchor === null) return;
+  else if (trust !== undefined) {
     check('anchor identity', 'the chain and contract of the trust file', () => checkIdentity(anchor, trust));
   }
-  if (head !== undefined) {
-    check('anchor consistency', 'head and anchored head are one history', () => checkHistory(anchor, head));
+  if (chainHead === undefined && anchor !== null && head !== undefined) {
+    check('anchor consistency', 'head and anchored head are one history', () =>
+      checkHistory(anchoredHead(anchor), head),
+    );
   }
-  const { chainCheck } = options;
   if (chainCheck !== undefined) {
     const { ok, check: name, detail } = chainCheck;
     checks.push({ name: 'anchor on chain', ok, detail: `${name}: ${detail}` });
@@ -666,8 +675,7 @@ function checkIdentity(anchor: BundleAnchor, trust: Trust): void {
   }
 }
 
-function checkHistory(anchor: BundleAnchor, head: Checkpoint): void {
-  const anchored = anchoredHead(anchor);
+function checkHistory(anchored: RelatedHead, head: Checkpoint): void {
   if (anchored.size === 0) throw fail('anchor consistency', 'the anchored head is empty');
   const [older, newer] = anchored.size < head.size ? [anchored, head] : [head, anchored];
   const holds = verifyConsistency({
@@ -760,8 +768,8 @@ function conclude(context: Context, file: LogFile | undefined, found: Found): Ve
     const first = failing.find(({ name }) => needed.includes(name));
     return first === undefined ? otherwise : { state: 'fails', check: first.name, words: 'failed' };
   };
-  const anchor = file === undefined ? null : anchorOf(file);
   const { subject, head, cosigned } = found;
+  const cover = coverOf(file, head, options.chainHead);
   const isShown = failing.every(({ name }) => name === 'kept head');
   const ofEntry = subject?.kind === 'entry' ? subject : undefined;
   return {
@@ -770,15 +778,15 @@ function conclude(context: Context, file: LogFile | undefined, found: Found): Ve
       recorded: settle(recordedBy, { state: 'holds', check: 'seal', words: 'recorded' }),
       checkpointed: settle(checkpointedBy, checkpointedLevel(file)),
       witnessed: settle(witnessedBy, witnessedLevel(file, cosigned)),
-      anchored: settle(anchoredBy, anchoredLevel(anchor, trust, options.chainCheck)),
-      anchoredFinal: settle(anchoredBy, finalLevel(anchor, trust, options.chainCheck)),
+      anchored: settle(anchoredBy, anchoredLevel(cover, trust, options.chainCheck)),
+      anchoredFinal: settle(anchoredBy, finalLevel(cover, trust, options.chainCheck)),
     },
     checks,
     ...(firstFailing === undefined ? {} : { firstFailing }),
     ...(subject !== undefined && isShown ? { subject } : {}),
     ...(head === undefined ? {} : { head: { origin: head.origin, size: head.size, root: head.root } }),
     witnesses: cosigned?.voices ?? [],
-    hasAnchor: anchor !== null,
+    hasAnchor: cover === 'whole',
     ...(ofEntry === undefined ? {} : { entry: ofEntry.entry as Entry }),
     ...(ofEntry?.payload == null ? {} : { payload: ofEntry.payload }),
     erased: file?.format === bundleFormat && file.disclosure === null,
@@ -801,24 +809,50 @@ function witnessedLevel(file: LogFile | undefined, cosigned: Cosigned | undefine
     : { state: 'absent', check: 'witnesses', words: 'quorum-not-met' };
 }
 
-function anchoredLevel(
-  anchor: BundleAnchor | null,
-  trust: Trust | undefined,
-  chainCheck: ChainCheck | undefined,
-): Level {
-  if (anchor === null) return { state: 'absent', check: 'anchor identity', words: 'no-anchor' };
+type Cover = 'none' | 'part' | 'whole';
+
+/** How much of what the file shows lies under the anchored head: an older anchor says nothing about newer entries. */
+function coverOf(file: LogFile | undefined, head: Checkpoint | undefined, chainHead?: RelatedHead): Cover {
+  const anchored = chainHead ?? (file === undefined ? null : anchorOf(file));
+  if (file === undefined || anchored === null) return 'none';
+  return anchored.size >= sizeShown(file, head) ? 'whole' : 'part';
+}
+
+/** The smallest log that holds all the file shows; a person's bundle rests on the map head, which comes last. */
+function sizeShown(file: LogFile, head: Checkpoint | undefined): number {
+  switch (file.format) {
+    case bundleFormat:
+      return file.entry.index + 1;
+    case evidenceFormat:
+      return (file.entries.at(-1)?.index ?? -1) + 1;
+    case personFormat:
+      return head?.size ?? Infinity;
+    case receiptFormat:
+      return Infinity;
+  }
+}
+
+const uncovered = (cover: Cover): Level | undefined =>
+  cover === 'whole'
+    ? undefined
+    : {
+        state: 'absent',
+        check: 'anchor identity',
+        words: cover === 'none' ? 'no-anchor' : 'anchor-behind',
+      };
+
+function anchoredLevel(cover: Cover, trust: Trust | undefined, chainCheck: ChainCheck | undefined): Level {
+  const missing = uncovered(cover);
+  if (missing !== undefined) return missing;
   const check = 'anchor on chain';
   if (chainCheck === undefined) return { state: 'not-checked', check, words: 'chain-not-asked' };
   const isLocal = trust?.chain?.finality === 'local';
   return { state: 'holds', check, words: isLocal ? 'anchored-local-chain' : 'anchored' };
 }
 
-function finalLevel(
-  anchor: BundleAnchor | null,
-  trust: Trust | undefined,
-  chainCheck: ChainCheck | undefined,
-): Level {
-  if (anchor === null) return { state: 'absent', check: 'anchor identity', words: 'no-anchor' };
+function finalLevel(cover: Cover, trust: Trust | undefined, chainCheck: ChainCheck | undefined): Level {
+  const missing = uncovered(cover);
+  if (missing !== undefined) return missing;
   const check = 'anchor on chain';
   // Whoever runs a local chain can rebuild it, so what it holds is never final.
   if (trust?.chain?.finality === 'local') return { state: 'absent', check, words: 'local-chain-never-final' };

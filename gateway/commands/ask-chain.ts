@@ -55,6 +55,30 @@ export async function askChain(
   return { ok: true, check: verdict.check, detail: verdict.detail, final };
 }
 
+/**
+ * The head the trusted contract holds now; undefined when it holds none.
+ *
+ * @throws GatewayError as `askChain`
+ */
+export async function askHead(
+  target: EvmTarget,
+  trusted: TrustedChain,
+  logId: string,
+): Promise<{ readonly size: number; readonly root: string } | ChainCheck | undefined> {
+  const chain = await openEvmChain({
+    ...target,
+    contractAddress: trusted.contract,
+    submitterKey: nobodysKey,
+    finality: ruleOf(trusted.finality),
+  });
+  const found = await chain.identity();
+  for (const name of ['chainId', 'genesisHash', 'contract', 'codeHash'] as const) {
+    if (found[name] !== trusted[name])
+      return { ok: false, check: name, detail: `it is ${found[name]}, trusted is ${trusted[name]}` };
+  }
+  return chain.head(logId);
+}
+
 function ruleOf(finality: Finality): FinalityRule {
   switch (finality) {
     case 'local':

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createAnchorer } from '../audit/anchor.ts';
-import { logIdOf } from '../audit/proof.ts';
+import { logIdOf } from '../audit/log-id.ts';
 import { lockHome } from '../chain/lock.ts';
 import { projectRoot } from '../chain/compile.ts';
 import { databaseFile, openChain, openCore, type Core, type OpenChain } from '../compose.ts';

@@ -25,8 +25,10 @@ export async function verifyFiles(
   if (language !== 'en' && language !== 'zh') throw new Usage('--language is en or zh');
   const [log, ...otherLogs] = values.log ?? [];
   if (otherLogs.length > 0) throw new Usage('--log is given once');
-  if (log !== undefined && values.state === undefined)
-    throw new Usage('--log compares with heads you kept: give --state FILE too');
+  if (log !== undefined && values.state === undefined && values.rpc === undefined)
+    throw new Usage(
+      '--log connects a file with heads you kept (--state FILE) or with what the chain holds now (--rpc URL)',
+    );
   const bundleText = readFileSync(file);
   if (values.report !== undefined && isZip(bundleText))
     throw new Usage(

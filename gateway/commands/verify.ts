@@ -1,5 +1,7 @@
 // `assent verify`: checks a file of the log against a trust file without the gateway, in plain words.
+import { fromHex } from '../audit/bytes.ts';
 import { parseCheckpoint, parseNote } from '../audit/note.ts';
+import { logIdOf } from '../audit/log-id.ts';
 import { emptyState, stateText, withHead } from '../audit/state.ts';
 import type { FetchFile } from '../audit/tiles.ts';
 import {
@@ -80,6 +82,8 @@ export async function verifyCommand(order: VerifyOrder): Promise<VerifyResult> {
   // A file that fails by itself needs no chain to say so.
   if (order.rpcUrl === undefined || offline.verdict !== 'holds') return report(words, order, offline);
   try {
+    const later = offline.hasAnchor ? undefined : await headOnChain(order, order.rpcUrl, offline);
+    if (later !== undefined) return report(words, order, verifyOnce(order, { ...later, consistency }));
     const chainCheck = await checkChain(order, order.rpcUrl);
     if (chainCheck !== undefined) return report(words, order, verifyOnce(order, { chainCheck, consistency }));
     const result = report(words, order, offline, words.nothingToAsk);
@@ -94,7 +98,11 @@ export async function verifyCommand(order: VerifyOrder): Promise<VerifyResult> {
 
 function verifyOnce(
   order: VerifyOrder,
-  more: { chainCheck?: ChainCheck; consistency?: readonly RelatedHead[] } = {},
+  more: {
+    chainCheck?: ChainCheck;
+    chainHead?: RelatedHead;
+    consistency?: readonly RelatedHead[];
+  } = {},
 ): Verification {
   return verifyFile(order.bundleText, order.trustText, {
     ...more,
@@ -126,6 +134,33 @@ async function relatedHeads(log: FetchFile, size: number, state: State): Promise
     found.push({ size: kept.size, root: await tiles.root(kept.size), consistency: path });
   }
   return found;
+}
+
+/**
+ * A file made before its anchor: what the contract holds now covers it too, and the public tiles connect both. Needs
+ * `--log` beside `--rpc`; undefined where that is missing, or nothing on the chain covers the file.
+ */
+async function headOnChain(
+  order: VerifyOrder,
+  url: string,
+  { head }: Verification,
+): Promise<{ chainHead?: RelatedHead; chainCheck: ChainCheck } | undefined> {
+  const { chain } = parseTrust(order.trustText);
+  if (order.log === undefined || head === undefined || chain === null) return undefined;
+  const { askHead } = await import('./ask-chain.ts');
+  const { timeoutMs } = order;
+  const target = { url, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+  const found = await askHead(target, chain, logIdOf(head.origin));
+  if (found === undefined) return undefined;
+  if ('ok' in found) return { chainCheck: found };
+  if (found.size < head.size) return undefined;
+  const { createTileClient } = await import('../audit/tiles.ts');
+  const tiles = createTileClient(found.size, order.log);
+  const path = await tiles.consistencyPath(head.size, found.size);
+  return {
+    chainHead: { size: found.size, root: fromHex(found.root.slice(2), 'anchor on chain'), consistency: path },
+    chainCheck: { ok: true, check: 'head', detail: `the contract holds the head of size ${found.size}` },
+  };
 }
 
 async function checkChain(order: VerifyOrder, url: string): Promise<ChainCheck | undefined> {

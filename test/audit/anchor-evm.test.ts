@@ -4,7 +4,7 @@ import { like } from 'drizzle-orm';
 import { Wallet } from 'ethers';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Anchorer, type AnchorerParts, createAnchorer } from '../../gateway/audit/anchor.ts';
-import { logIdOf } from '../../gateway/audit/proof.ts';
+import { logIdOf } from '../../gateway/audit/log-id.ts';
 import { feesOf } from '../../gateway/audit/signed-fees.ts';
 import type { Chain, FinalityRule } from '../../gateway/chain/chain.ts';
 import { openEvmChain } from '../../gateway/chain/evm.ts';

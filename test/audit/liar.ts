@@ -14,7 +14,7 @@ import {
   type SectionProof,
 } from '../../gateway/audit/person-bundle.ts';
 import { type KeyProof, PersonIndex } from '../../gateway/audit/person-index.ts';
-import { logIdOf } from '../../gateway/audit/proof.ts';
+import { logIdOf } from '../../gateway/audit/log-id.ts';
 import { createPublisher, createSigner, type SignedHead } from '../../gateway/audit/publish.ts';
 import { parseState } from '../../gateway/audit/state.ts';
 import { type FetchFile, parseTilePath, tileBytes } from '../../gateway/audit/tiles.ts';

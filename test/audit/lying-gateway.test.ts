@@ -9,7 +9,7 @@ import { parseVerifierKey } from '../../gateway/audit/note.ts';
 import { parsePersonBundle } from '../../gateway/audit/person-bundle.ts';
 import { PersonIndex } from '../../gateway/audit/person-index.ts';
 import { parsePolicy } from '../../gateway/audit/policy.ts';
-import { logIdOf } from '../../gateway/audit/proof.ts';
+import { logIdOf } from '../../gateway/audit/log-id.ts';
 import { replayLog } from '../../gateway/audit/replay.ts';
 import { type Bundle, parseBundle } from '../../gateway/audit/verify.ts';
 import { createWitnesses, type Witnesses } from '../../gateway/audit/witnesses.ts';

@@ -5,12 +5,14 @@ import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAnchorer } from '../../gateway/audit/anchor.ts';
-import { logIdOf } from '../../gateway/audit/proof.ts';
+import { logIdOf } from '../../gateway/audit/log-id.ts';
 import { bundleText, parseBundle, parseTrust, trustText, verifyBundle } from '../../gateway/audit/verify.ts';
 import type { Chain } from '../../gateway/chain/chain.ts';
 import { openLocalChain, type LocalChain } from '../../gateway/chain/local.ts';
 import { verifyCommand } from '../../gateway/commands/verify.ts';
 import { verifyWords } from '../../gateway/commands/verify-words.ts';
+import type { FetchFile } from '../../gateway/audit/tiles.ts';
+import { publicLogOf } from '../audit/liar.ts';
 import { clock, entryOf, type Ledger, openLedger, origin } from '../audit/ledger.ts';
 import { newFolder, openLog, openSubmitter, removeFolders, startChain, submitterKey } from '../chain/rig.ts';
 
@@ -50,7 +52,7 @@ function anchorOf({ store, log, publisher }: Ledger) {
 const verify = (
   bundleFile: string,
   trustFile = trust,
-  more: { rpcUrl?: string; language?: 'en' | 'zh' } = {},
+  more: { rpcUrl?: string; language?: 'en' | 'zh'; log?: FetchFile } = {},
 ) => verifyCommand({ bundleText: bundleFile, trustText: trustFile, timeoutMs: 3_000, ...more });
 
 /** The bundle, sealed by nobody, with another anchor. */
@@ -131,11 +133,18 @@ describe('a person’s bundle of the log', () => {
     const prover = ledger.proverFor(chain);
     const trustNow = await prover.trust();
     const first = await prover.person('p-1');
-    const found = await verify(first, trustNow, { rpcUrl });
+    // The anchor it carries is older than its head.
+    expect(await verify(first, trustNow, { rpcUrl })).toMatchObject({
+      exitCode: 4,
+      json: { verdict: 'holds', levels: { anchored: { words: 'anchor-behind' } } },
+    });
+    // What the chain holds later covers it, and the public tiles show that both are one history.
+    await anchorOf(ledger).anchor();
+    const found = await verify(first, trustNow, { rpcUrl, log: publicLogOf(ledger) });
     expect(found.json).toMatchObject({
       exitCode: 0,
       firstFailing: null,
-      levels: { anchored: { state: 'holds' } },
+      levels: { anchored: { state: 'holds' }, anchoredFinal: { state: 'absent' } },
       subject: {
         kind: 'person',
         count: 3,
@@ -147,7 +156,7 @@ describe('a person’s bundle of the log', () => {
     const later = await prover.person('p-1', size);
     const more = await verifyCommand({ bundleText: later, trustText: trustNow, earlierText: first });
     expect(more.json).toMatchObject({
-      exitCode: 0,
+      exitCode: 4,
       subject: { earlier: { size, isCompared: true } },
     });
     const { subject } = more.json as { subject: { count: number; newCount: number } };
@@ -157,6 +166,31 @@ describe('a person’s bundle of the log', () => {
     const other = await prover.person('p-2');
     const swapped = await verifyCommand({ bundleText: later, trustText: trustNow, earlierText: other });
     expect(swapped).toMatchObject({ exitCode: 1, json: { firstFailing: 'earlier bundle' } });
+  });
+});
+
+describe('a bundle that waits for its anchor', () => {
+  it('is refused when the chain holds another history than the tiles and the bundle', async () => {
+    const first = await ledger.proverFor(chain).person('p-1');
+    await ledger.add(3);
+    await anchorOf(ledger).anchor();
+    const lying: FetchFile = async (path) => {
+      const bytes = await publicLogOf(ledger)(path);
+      return path === 'checkpoint' ? bytes : bytes.map((byte) => byte ^ 1);
+    };
+    const trustNow = await ledger.proverFor(chain).trust();
+    expect(await verify(first, trustNow, { rpcUrl, log: lying })).toMatchObject({
+      exitCode: 1,
+      json: { firstFailing: 'anchor consistency' },
+    });
+    const another = trustText({
+      ...parseTrust(trustNow),
+      chain: { ...parseTrust(trustNow).chain!, codeHash: `0x${'12'.repeat(32)}` },
+    });
+    expect(await verify(first, another, { rpcUrl, log: publicLogOf(ledger) })).toMatchObject({
+      exitCode: 1,
+      json: { firstFailing: 'anchor on chain' },
+    });
   });
 });
 

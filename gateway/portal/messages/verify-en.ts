@@ -221,6 +221,8 @@ export const verifyEn = {
     'no-witnesses': 'No party other than the operator has signed.',
     'quorum-not-met': 'Fewer witnesses have signed than your trust file asks for.',
     'no-anchor': 'When this file was made, its summary was not on a chain yet.',
+    'anchor-behind':
+      'The summary on the chain is older than the newest of what is shown here, so it does not cover all of it.',
     'chain-not-asked':
       'The file names an anchor. This page does not ask the chain; the command line does, with --rpc.',
     'local-chain-never-final': 'A local chain is never final: whoever runs it can rebuild it.',

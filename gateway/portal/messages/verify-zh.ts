@@ -199,6 +199,7 @@ export const verifyZh: typeof verifyEn = {
     'no-witnesses': '除运营方外，没有其他方签名。',
     'quorum-not-met': '签名的见证方少于信任文件所要求的数目。',
     'no-anchor': '此文件制作时，摘要尚未上链。',
+    'anchor-behind': '链上的摘要早于此处所示的最新内容，未能覆盖全部。',
     'chain-not-asked': '文件中写明了上链位置。本页不访问区块链；命令行可用 --rpc 核对。',
     'local-chain-never-final': '本地链不存在不可撤销的说法：运行者可以重建它。',
     'not-final-yet': '区块已存在，但尚可撤销。',
