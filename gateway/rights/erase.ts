@@ -35,7 +35,7 @@ import {
 } from '../store/tables.ts';
 import { newId } from '../system.ts';
 import { noteCleaningDue } from './clean.ts';
-import { keptByHolds, type Kept } from './holds.ts';
+import { hasUntoldHold, keptByHolds, type Kept } from './holds.ts';
 import { suppress, wordsOf } from './suppression.ts';
 
 /** Rows deleted, by what they were. */
@@ -145,9 +145,11 @@ async function complete(parts: OperationParts, id: string, person: string): Prom
     return systemRequest({ erasure: id });
   };
   return unlessDone(
-    parts.gate.run(request, async (): Promise<Done<void>> => {
+    parts.gate.run(request, async (_permit, tx): Promise<Done<void>> => {
       if (row === undefined) throw new GatewayError('internal');
       const { state, counts, requestedEntry, completedEntry, evidenceUntilMs } = row;
+      // Two completions in the person's own list would give away a hold they may not know of.
+      const isTheirs = completedEntry === null || !(await hasUntoldHold(tx, person));
       return {
         value: undefined,
         kind: 'erasure-completed',
@@ -158,9 +160,10 @@ async function complete(parts: OperationParts, id: string, person: string): Prom
           // The same words whether a hold keeps something or not: one the person may not know of must not show here.
           keys: 'destroyed, save for what the law requires to be kept',
         },
-        touched: { people: [person], population: null },
-        startedEntry: requestedEntry,
-        recorded: async (receipt, tx) => {
+        ...(isTheirs
+          ? { touched: { people: [person], population: null }, startedEntry: requestedEntry }
+          : {}),
+        recorded: async (receipt) => {
           await tx.db
             .update(erasure)
             .set({

@@ -97,6 +97,16 @@ export function viewToldHolds(parts: OperationParts, person: string): Promise<Re
   return parts.gate.run(request, async (_permit, tx) => ({ value: await toldHolds(tx, person, nowMs) }));
 }
 
+/** Whether there is or was a hold on them, or an order of one, that they may not know of. */
+export async function hasUntoldHold(reader: Reader, person: string): Promise<boolean> {
+  const rows = await reader.db
+    .select({ id: legalHold.id })
+    .from(legalHold)
+    .where(and(eq(legalHold.person, person), eq(legalHold.disclose, 0)))
+    .limit(1);
+  return rows.length > 0;
+}
+
 /** @throws GatewayError `malformed_request`, `unknown_category`, `not_found`; `conflict` when nothing is left to keep */
 export async function orderHold(
   parts: OperationParts,

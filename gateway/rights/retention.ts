@@ -62,7 +62,10 @@ async function close(parts: OperationParts, tx: Tx, id: string, person: string):
     .where(eq(entry.holder, holder));
   await parts.keyring.destroy(tx, holder, ['data', 'evidence', 'tag']);
   await tx.db.delete(legalHold).where(eq(legalHold.person, person));
-  await tx.db.update(erasure).set({ state: 'closed', receiptHash: null }).where(eq(erasure.id, id));
+  await tx.db
+    .update(erasure)
+    .set({ state: 'closed', receiptHash: null, counts: '{}' })
+    .where(eq(erasure.id, id));
 }
 
 /**

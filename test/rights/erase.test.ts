@@ -256,6 +256,7 @@ describe('when the evidence clock runs out', () => {
         .where(eq(holderKey.holder, `person:${planted.person}`)),
     );
     expect(keys).toMatchObject({ data: null, evidence: null, tag: null });
+    expect(rawOf(core).prepare('SELECT counts FROM erasure').pluck().get()).toBe('{}');
     // Their rows still may not come back.
     expect(await planted.importAgain()).toMatchObject({ suppressed: 4 });
   });

@@ -163,9 +163,14 @@ describe('a hold', () => {
 describe('what the person learns of a hold', () => {
   it('whose rule says not to tell: nothing in their list, and a receipt like anybody’s', async () => {
     const before = await ownEntries();
-    await hold();
+    const id = await hold();
     expect(await ownEntries()).toBe(before);
     const held = await receiptOf((await erase()).code);
+    const erased = await ownEntries();
+    await endHold(core.operations, sam, id);
+    expect(await retentionRound(core.operations)).toMatchObject({ completed: 1 });
+    expect(stateNow()).toBe('completed');
+    expect(await ownEntries()).toBe(erased);
 
     planted = await plantMarkers(core, 'Berta');
     const free = await receiptOf((await erase()).code);
