@@ -80,8 +80,8 @@ async function erasureReceipt(
       // The sentence about duties stands in every receipt: its presence tells nothing.
       text: {
         en: [
-          'Your records were deleted and the key to what the log says about uses of your data was destroyed, and the files were rewritten so that no deleted byte is left in them.',
-          'Records that a law or an order requires to be kept are kept apart, are used for nothing else, and are deleted when the duty ends.',
+          'Apart from what a law or an order requires to be kept, your records were deleted, the key to what the log says about uses of your data was destroyed, and the files were rewritten so that no deleted byte is left in them.',
+          'What a law or an order requires to be kept is used for nothing else, and is deleted when the duty ends.',
           `Proof of what you allowed and withdrew, of decisions about requests, and of this erasure stays readable until ${until}; then its keys are destroyed too.`,
           'The entries named here stay in the log. Without the keys nobody can read them or tell that they are about you.',
           'Backups made earlier are outside of this receipt.',
@@ -203,8 +203,8 @@ function iso(ms: number): string {
 
 function zhText(until: string): string[] {
   return [
-    '您的记录已删除，用于读取日志中个人信息使用情况的密钥已销毁，数据文件已重写，不留任何已删除的内容。',
-    '法律法规或者有关机关要求保留的记录单独存放，不作其他用途，保留义务终止后即行删除。',
+    '除法律法规或者有关机关要求保留的内容外，您的记录已删除，用于读取日志中个人信息使用情况的密钥已销毁，数据文件已重写，不留任何已删除的内容。',
+    '法律法规或者有关机关要求保留的内容不作其他用途，保留义务终止后即行删除。',
     `您作出和撤回同意的证据、对请求所作决定的证据以及本次删除的证据，保留至 ${until}，届时相应密钥一并销毁。`,
     '本回执所列条目仍在日志中，但没有密钥，任何人都无法读取，也无法得知其与您有关。',
     '此前制作的备份不在本回执范围内。',
