@@ -157,6 +157,8 @@ export class MerkleTree {
   readonly #sha256: Sha256;
   readonly #levels: PackedHashes[] = [new PackedHashes()];
   readonly #scratch = new Uint8Array(1 + 2 * hashSizeBytes).fill(1, 0, 1);
+  // Roots of the incomplete subtrees that end at one size, by their start: every proof under one head shares them.
+  #edge = { end: 0, roots: new Map<number, Uint8Array>() };
 
   constructor(sha256: Sha256 = nobleSha256) {
     this.#sha256 = sha256;
@@ -217,6 +219,7 @@ export class MerkleTree {
   /** Forgets all leaves from `size` on: what a rolled back batch needs. */
   truncate(size: number): void {
     this.#mustHold(size);
+    this.#edge = { end: 0, roots: new Map() };
     let count = size;
     for (const level of this.#levels) {
       level.truncate(count);
@@ -235,8 +238,14 @@ export class MerkleTree {
       return this.#level(Math.log2(width))
         .at(start / width)
         .slice();
+    if (this.#edge.end !== end) this.#edge = { end, roots: new Map() };
+    const { roots } = this.#edge;
+    const known = roots.get(start);
+    if (known !== undefined) return known.slice();
     const middle = start + splitOf(width);
-    return this.#node(this.#range(start, middle), this.#range(middle, end));
+    const root = this.#node(this.#range(start, middle), this.#range(middle, end));
+    roots.set(start, root);
+    return root.slice();
   }
 
   #node(left: Uint8Array, right: Uint8Array): Uint8Array {
