@@ -241,11 +241,12 @@ export class MerkleTree {
     if (this.#edge.end !== end) this.#edge = { end, roots: new Map() };
     const { roots } = this.#edge;
     const known = roots.get(start);
-    if (known !== undefined) return known.slice();
+    // Copies: `slice` of Node's Buffer would share the bytes.
+    if (known !== undefined) return new Uint8Array(known);
     const middle = start + splitOf(width);
     const root = this.#node(this.#range(start, middle), this.#range(middle, end));
     roots.set(start, root);
-    return root.slice();
+    return new Uint8Array(root);
   }
 
   #node(left: Uint8Array, right: Uint8Array): Uint8Array {
