@@ -108,7 +108,7 @@ describe('the list of a key', () => {
           const at = pick % Math.max(1, frontier.length);
           const changed = frontier.map((hash, place) => {
             if (place !== at) return hash;
-            const flipped = hash.slice();
+            const flipped = new Uint8Array(hash);
             flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
             return flipped;
           });

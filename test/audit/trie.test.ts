@@ -72,7 +72,7 @@ const pairs = fc.uniqueArray(fc.record({ key, value: bytes32 }), {
 });
 
 function flip(bytes: Uint8Array, bit: number): Uint8Array {
-  const flipped = bytes.slice();
+  const flipped = new Uint8Array(bytes);
   flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (0x80 >> (bit & 7));
   return flipped;
 }
