@@ -15,6 +15,7 @@ import { harden } from './http/hardening.ts';
 import { partnerRoutes, type PartnerRoutes } from './http/partner.ts';
 import { knownMethods, refuseUnread } from './http/unread.ts';
 import { asGatewayError, describeCause, sendProblem } from './http/problem.ts';
+import { createSharedLimits, type SharedLimits } from './http/rate-limits.ts';
 import { countRejected, type RejectedCounter } from './http/rejected.ts';
 import { countTraffic, type Traffic } from './http/traffic.ts';
 import { GatewayError } from './errors.ts';
@@ -87,7 +88,10 @@ export async function buildApp(parts: AppParts): Promise<App> {
     return sendProblem(request, reply, new GatewayError('method_not_allowed'), config.publicUrl);
   };
   const isLimited = config.limits.requestsPerMinute > 0;
+  const shared = await sharedLimits(parts);
+  if (shared !== undefined) app.addHook('onClose', () => shared.close());
   await app.register(rateLimit, {
+    ...(shared === undefined ? {} : { store: shared.store }),
     // Routes with a limit of their own (passwords, invitations) keep it even where the general one is off.
     global: isLimited,
     max: isLimited ? config.limits.requestsPerMinute : Number.MAX_SAFE_INTEGER,
@@ -99,4 +103,16 @@ export async function buildApp(parts: AppParts): Promise<App> {
   await app.register(async (log) => auditorRoutes(log, parts), { prefix: '/log' });
   for (const surface of parts.surfaces) await app.register(async (scope) => surface(scope, traffic));
   return { fastify: app, rejected, traffic };
+}
+
+/** Several gateways on one database count together; one on a file of its own counts in memory. */
+async function sharedLimits({ config, parts }: AppParts): Promise<SharedLimits | undefined> {
+  if (config.postgresUrl === undefined) return undefined;
+  const { openRates } = await import('./store/rates.ts');
+  return createSharedLimits({
+    rates: openRates(config.postgresUrl()),
+    // One of the keys that every gateway of a log has.
+    secret: parts.boundingKey,
+    nowMs: () => parts.system.clock.nowMs(),
+  });
 }

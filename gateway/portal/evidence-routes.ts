@@ -1,6 +1,7 @@
 // The officer's evidence pack in the portal: a form, and the archive as a download.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors.ts';
+import { guardedLimit } from '../http/rate-limits.ts';
 import { refuseRole } from '../operations/accounts.ts';
 import type { EvidenceOrder } from '../operations/export-evidence.ts';
 import { partnerNames } from '../operations/partner-names.ts';
@@ -11,7 +12,7 @@ import { paths } from './paths.ts';
 import type { Portal } from './surface.ts';
 
 /** A pack is signed, packed and verified while others wait. */
-const guarded = { config: { rateLimit: { max: 10, timeWindow: 60_000 } } };
+const guarded = guardedLimit(10);
 
 type Typed = OfficerEvidenceModel['typed'];
 

@@ -1,6 +1,7 @@
 // Pages for everybody: landing, signing in and out, enrolling, checking a proof, notices.
 import type { FastifyInstance } from 'fastify';
 import { GatewayError } from '../errors.ts';
+import { guardedLimit } from '../http/rate-limits.ts';
 import { noticeByLabel, paragraphsOf } from '../consent/notices.ts';
 import { enrol, signIn, signInStaff, signOut } from '../operations/accounts.ts';
 import { localPath } from './local-path.ts';
@@ -13,7 +14,7 @@ import { paths } from './paths.ts';
 import type { Portal } from './surface.ts';
 
 /** Slower than the rest: guessing passwords and codes is worth nothing at this pace. */
-const guarded = { config: { rateLimit: { max: 20, timeWindow: 60_000 } } };
+const guarded = guardedLimit(20);
 
 export function publicRoutes(app: FastifyInstance, portal: Portal): void {
   const { core, sessions, visitors, assets, send } = portal;

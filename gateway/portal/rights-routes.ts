@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { categoryNames } from '../consent/vocabulary.ts';
 import { GatewayError } from '../errors.ts';
+import { guardedLimit } from '../http/rate-limits.ts';
 import { confirmPassword } from '../operations/accounts.ts';
 import { staffNames } from '../operations/staff-names.ts';
 import { erasePerson, resumeErasures } from '../rights/erase.ts';
@@ -15,7 +16,7 @@ import { numberOf } from './query.ts';
 import type { Portal } from './surface.ts';
 
 /** As slow as signing in: guessing a password or a code is worth nothing at this pace. */
-const guarded = { config: { rateLimit: { max: 20, timeWindow: 60_000 } } };
+const guarded = guardedLimit(20);
 const dayMs = 86_400_000;
 
 export function rightsRoutes(app: FastifyInstance, portal: Portal): void {

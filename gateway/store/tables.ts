@@ -304,3 +304,9 @@ export const dpQuery = sqliteTable('dp_query', {
   answer: text('answer'),
   askedMs: integer('asked_ms').notNull(),
 });
+
+export const rate = sqliteTable('rate', {
+  key: text('key').primaryKey(),
+  count: integer('count').notNull(),
+  untilMs: integer('until_ms').notNull(),
+});

@@ -363,11 +363,13 @@ describeOnPostgres('cleaning', () => {
 });
 
 describeOnPostgres('the schema', () => {
+  const migrations = readdirSync(folder).length;
+
   it('is made once by processes that start together, and a newer one is refused', async () => {
     const url = await newDatabase();
-    expect(await schemaOfPostgres(url, folder)).toEqual({ version: 0, newest: 2 });
+    expect(await schemaOfPostgres(url, folder)).toEqual({ version: 0, newest: migrations });
     const applied = await Promise.all([1, 2, 3].map(() => migratePostgres(url, folder)));
-    expect(applied.sort((a, b) => a - b)).toEqual([0, 0, 2]);
+    expect(applied.sort((a, b) => a - b)).toEqual([0, 0, migrations]);
     await onServer(url, "INSERT INTO schema_version VALUES (99, '0098_from-the-future.sql')");
     await expect(migratePostgres(url, folder)).rejects.toThrow('use a newer program');
     await expect(schemaOfPostgres(url, folder)).rejects.toThrow('use a newer program');
@@ -379,7 +381,7 @@ describeOnPostgres('the schema', () => {
     await expect(migratePostgres(url, folder)).rejects.toThrow();
     expect((await schemaOfPostgres(url, folder)).version).toBe(1);
     await onServer(url, 'DROP TABLE erasure');
-    expect(await migratePostgres(url, folder)).toBe(1);
+    expect(await migratePostgres(url, folder)).toBe(migrations - 1);
   });
 
   it('has the same migrations as SQLite, by number and name', () => {
