@@ -2,7 +2,7 @@
 //
 // Drizzle's PostgreSQL builder writes right SQL from table objects made for SQLite: all it asks of them is names and
 // how values are mapped. So there is one set of tables and queries, handed over by the one cast in `connect`.
-import { fillPlaceholders, type Query as BuiltQuery, type SQL } from 'drizzle-orm';
+import { fillPlaceholders, is, sql, Table, type Query as BuiltQuery, type SQL } from 'drizzle-orm';
 import {
   PgDatabase,
   PgDialect,
@@ -210,13 +210,32 @@ export async function connect(
 
 type Ask = (config: pg.QueryArrayConfig) => Promise<pg.QueryArrayResult>;
 
-/** `bound` writes `(select $1)` for SQLite's planner; PostgreSQL could not tell the type of that. */
+/** What Drizzle's builder cannot know of tables that were made for SQLite. */
 class Dialect extends PgDialect {
-  override sqlToQuery(sql: SQL, invokeSource?: 'indexes'): ReturnType<PgDialect['sqlToQuery']> {
-    const query = super.sqlToQuery(sql, invokeSource);
+  /** `bound` writes `(select $1)` for SQLite's planner; PostgreSQL could not tell the type of that. */
+  override sqlToQuery(given: SQL, invokeSource?: 'indexes'): ReturnType<PgDialect['sqlToQuery']> {
+    const query = super.sqlToQuery(given, invokeSource);
     return { ...query, sql: query.sql.replaceAll(/\(select (\$\d+)\)/g, '$1') };
   }
+
+  /** Only of its own tables it looks whether a joined one goes by another name. */
+  override buildSelectQuery(config: SelectConfig): SQL {
+    if (config.joins === undefined) return super.buildSelectQuery(config);
+    const joins = config.joins.map((join) => ({ ...join, table: named(join.table) as typeof join.table }));
+    return super.buildSelectQuery({ ...config, joins });
+  }
 }
+type SelectConfig = Parameters<PgDialect['buildSelectQuery']>[0];
+
+function named(table: unknown): unknown {
+  if (!is(table, Table)) return table;
+  const { [nameOf]: name, [originalOf]: original } = table as unknown as Record<symbol, string>;
+  if (name === undefined || original === undefined || name === original) return table;
+  return sql`${sql.identifier(original)} ${sql.identifier(name)}`;
+}
+/** Drizzle keeps a table's names under these; its types do not show them. */
+const nameOf = Symbol.for('drizzle:Name');
+const originalOf = Symbol.for('drizzle:OriginalName');
 
 /** Drizzle's own session would put the parameters, which are personal data, into its errors. */
 class Session extends PgSession {
@@ -260,10 +279,10 @@ class Prepared<T extends PreparedQueryConfig> extends PgPreparedQuery<T> {
   }
 
   override async execute(placeholders: Record<string, unknown> = {}): Promise<T['execute']> {
-    const { sql, params } = this.query;
+    const { sql: text, params } = this.query;
     const result = await this.#ask({
       ...(this.#name === undefined ? {} : { name: this.#name }),
-      text: sql,
+      text,
       values: fillPlaceholders(params, placeholders),
       rowMode: 'array',
       types,

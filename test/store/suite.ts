@@ -1,6 +1,7 @@
 // What every store keeps, whatever lies beneath: the same tests on SQLite and on PostgreSQL.
 import fc from 'fast-check';
-import { asc, count, desc, eq, gt, inArray, lte, sql, sum } from 'drizzle-orm';
+import { and, asc, count, desc, eq, gt, gte, inArray, lte, sql, sum } from 'drizzle-orm';
+import { alias } from 'drizzle-orm/sqlite-core';
 import { createHash, randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { GatewayError } from '../../gateway/errors.ts';
@@ -280,6 +281,34 @@ export function storeContract(open: (options?: StoreOptions) => Promise<OpenedSt
       expect(await store.read(both)).toEqual(expected);
       expect(await store.write(both)).toEqual(expected);
     });
+  });
+
+  it('a table joined with itself by another name, and with what may not be there, gives the rows that belong together', async () => {
+    const { store } = await start();
+    const other = alias(tables.item, 'other');
+    const joined = query((db) =>
+      db
+        .select({ key: tables.item.key, other: other.title, source: tables.source, nobody: tables.person.id })
+        .from(tables.item)
+        .leftJoin(other, and(eq(other.key, tables.item.title), eq(other.source, bound('source'))))
+        .innerJoin(tables.source, eq(tables.source.id, tables.item.source))
+        .leftJoin(tables.person, eq(tables.person.id, tables.item.key))
+        .where(gte(tables.item.key, bound('from')))
+        .orderBy(asc(tables.item.key)),
+    );
+    await store.write(async (tx) => {
+      await tx.db.insert(tables.source).values(source);
+      for (const [key, title] of [
+        ['a', 'b'],
+        ['b', 'c'],
+        ['0', 'a'],
+      ] as const)
+        await tx.db.insert(tables.item).values({ key, title, source: 's' });
+    });
+    expect(await store.read((reader) => reader.run(joined, { source: 's', from: 'a' }))).toEqual([
+      { key: 'a', other: 'c', source, nobody: null },
+      { key: 'b', other: null, source, nobody: null },
+    ]);
   });
 
   describe('values', () => {
