@@ -237,6 +237,8 @@ export interface EarlierBundle {
   readonly head: { readonly size: number; readonly root: Uint8Array };
   /** By name; the person's own under null. */
   readonly lists: ReadonlyMap<string | null, ProvenList>;
+  /** It goes on from no other. */
+  readonly isWhole: boolean;
 }
 
 /** @throws FormatError unless these lists begin with those of the earlier bundle */

@@ -144,6 +144,11 @@ export interface PersonSubject {
    * that the earlier entries are those shown then: `isCompared`.
    */
   readonly earlier: { readonly size: number; readonly isCompared: boolean } | null;
+  /**
+   * Everything is here, or here and in the earlier bundle that was given. Otherwise the counts of this file, of the person
+   * and of populations, are the operator's word: a part that is not shown may be of any length.
+   */
+  readonly isWhole: boolean;
   /** Null when the trust file says nothing of populations: then nothing is proven of them. */
   readonly populations: readonly PopulationSubject[] | null;
   /** When entries shown here say that the person joined or left populations. */
@@ -438,10 +443,14 @@ function verifyPerson(context: Context, bundle: PersonBundle, isEarlier = false)
   const lists = new Map<string | null, ProvenList>([[null, own], ...(populations ?? [])]);
   const from = bundle.extends;
   const { earlier } = options;
+  let isWhole = from === null;
   if (from !== null || earlier !== undefined) {
     check('earlier bundle', earlierDetail(from, earlier !== undefined), () => {
       if (from !== null) checkExtends(from, head);
-      if (earlier !== undefined) checkAgainstEarlier(bundle, lists, readEarlier(context, earlier));
+      if (earlier === undefined) return;
+      const before = readEarlier(context, earlier);
+      checkAgainstEarlier(bundle, lists, before);
+      isWhole ||= before.isWhole;
     });
   }
   return {
@@ -458,7 +467,11 @@ function verifyPerson(context: Context, bundle: PersonBundle, isEarlier = false)
               consistency: from.consistency.map((step) => fromBase64(step, 'earlier bundle')),
             },
           ],
-    subject: personSubject(bundle, shown, lists, earlier !== undefined, known !== null),
+    subject: personSubject(bundle, shown, lists, {
+      isCompared: earlier !== undefined,
+      isWhole,
+      isPopulationsProven: known !== null,
+    }),
   };
 }
 
@@ -481,15 +494,14 @@ function readEarlier({ trust, options }: Context, file: string | Uint8Array): Ea
   const failing = checking.checks.find(({ ok }) => !ok);
   if (failing !== undefined || head === undefined || lists === undefined)
     throw fail('earlier bundle', `the earlier bundle does not hold: ${failing?.name ?? 'its lists'}`);
-  return { tag: bundle.tag, head, lists };
+  return { tag: bundle.tag, head, lists, isWhole: bundle.extends === null };
 }
 
 function personSubject(
   bundle: PersonBundle,
   shown: readonly (readonly VerifiedEntry[])[],
   lists: ReadonlyMap<string | null, ProvenList>,
-  isCompared: boolean,
-  isPopulationsProven: boolean,
+  how: { readonly isCompared: boolean; readonly isWhole: boolean; readonly isPopulationsProven: boolean },
 ): PersonSubject {
   const entries = shown[0] ?? [];
   return {
@@ -499,8 +511,9 @@ function personSubject(
     newCount: entries.length,
     indices: bundle.own.indices,
     entries,
-    earlier: bundle.extends === null ? null : { size: bundle.extends.size, isCompared },
-    populations: !isPopulationsProven
+    earlier: bundle.extends === null ? null : { size: bundle.extends.size, isCompared: how.isCompared },
+    isWhole: how.isWhole,
+    populations: !how.isPopulationsProven
       ? null
       : bundle.populations.map(({ name, members }, i) => ({
           name: name ?? '',

@@ -91,10 +91,11 @@ function rowOf(words: SubjectWords, m: Messages, { index, entry, payload, erased
 }
 
 function personClaim(words: SubjectWords, subject: PersonSubject, headSize: number): string[] {
-  const { count, newCount, earlier, tag } = subject;
+  const { count, newCount, earlier, isWhole, tag } = subject;
   if (earlier === null) return [words.claim(count, headSize), words.tag(tag)];
   // Without the earlier bundle, an entry that came after its head could hide in the part that is not shown.
   if (!earlier.isCompared) return [words.notCompared(newCount, earlier.size), words.tag(tag)];
+  if (!isWhole) return [words.notWhole(newCount, earlier.size), words.tag(tag)];
   return [
     words.claim(count, headSize),
     words.tag(tag),
@@ -102,11 +103,13 @@ function personClaim(words: SubjectWords, subject: PersonSubject, headSize: numb
   ];
 }
 
-function personFacts(words: SubjectWords, { populations, changes }: PersonSubject): string[] {
+function personFacts(words: SubjectWords, { populations, changes, isWhole }: PersonSubject): string[] {
   if (populations === null) return [words.noPopulations];
   return [
     ...populations.map(({ name, count, newCount, members }) =>
-      words.population(name, count, newCount, members.length),
+      isWhole
+        ? words.population(name, count, newCount, members.length)
+        : words.populationPart(name, newCount, members.length),
     ),
     ...changes.flatMap(({ index, joined, left }) => [
       ...joined.map((name) => words.joined(index, name)),
@@ -120,8 +123,10 @@ interface SubjectWords {
   readonly tag: (tag: string) => string;
   readonly compared: (size: number, before: number, now: number) => string;
   readonly notCompared: (now: number, size: number) => string;
+  readonly notWhole: (now: number, size: number) => string;
   readonly noPopulations: string;
   readonly population: (name: string, count: number, shown: number, members: number) => string;
+  readonly populationPart: (name: string, shown: number, members: number) => string;
   readonly joined: (index: number, name: string) => string;
   readonly left: (index: number, name: string) => string;
   readonly evidence: (count: number, size: number) => string;
@@ -161,9 +166,15 @@ const en: SubjectWords = {
   notCompared: (now, size) =>
     `${plural(now, 'entry', 'entries')} of this tag ${now === 1 ? 'is' : 'are'} shown here. That nothing else came after ` +
     `the earlier bundle (head of size ${size}) is the operator’s word until you give that bundle with --earlier FILE.`,
+  notWhole: (now, size) =>
+    `${plural(now, 'entry', 'entries')} of this tag ${now === 1 ? 'is' : 'are'} shown here, and the earlier bundle (head of ` +
+    `size ${size}) fits. But that one goes on from another: how many there are in all, and that none is missing, is ` +
+    'proven only when each is checked with the one before it, from a whole bundle on.',
   noPopulations: 'The trust file names no populations: nothing is proven of uses of many people at once.',
   population: (name, count, shown, members) =>
     `Population ${name}: ${plural(count, 'use', 'uses')} in all, ${shown} here, ${members} with this person (the operator’s word).`,
+  populationPart: (name, shown, members) =>
+    `Population ${name}: ${plural(shown, 'use', 'uses')} here, ${members} with this person (the operator’s word). How many there are in all is not proven here.`,
   joined: (index, name) => `Entry ${index}: joined ${name}.`,
   left: (index, name) => `Entry ${index}: left ${name}.`,
   evidence: (count, size) =>
@@ -199,9 +210,13 @@ const zh: SubjectWords = {
     `已与先前的凭证（摘要共 ${size} 条）核对，前后相符：先前 ${before} 条，此处 ${now} 条。`,
   notCompared: (now, size) =>
     `此处出示该标签的条目 ${now} 条。先前的凭证（摘要共 ${size} 条）之后再无其他条目，仅为运营方所述；可用 --earlier FILE 核对。`,
+  notWhole: (now, size) =>
+    `此处出示该标签的条目 ${now} 条，与所给的先前凭证（摘要共 ${size} 条）相符。但先前凭证本身也接续更早的凭证：总数多少、有无遗漏，须自一份完整的凭证起逐份核对，方可证明。`,
   noPopulations: '信任文件未列出群体：对群体数据的使用，此处不作任何证明。',
   population: (name, count, shown, members) =>
     `群体 ${name}：共使用 ${count} 次，此处 ${shown} 次，其中 ${members} 次包含此人（运营方所述）。`,
+  populationPart: (name, shown, members) =>
+    `群体 ${name}：此处使用 ${shown} 次，其中 ${members} 次包含此人（运营方所述）。总次数在此未经证明。`,
   joined: (index, name) => `第 ${index} 条：加入 ${name}。`,
   left: (index, name) => `第 ${index} 条：退出 ${name}。`,
   evidence: (count, size) => `所示 ${count} 条确在日志中（共 ${size} 条），内容一致。`,

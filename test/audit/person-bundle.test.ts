@@ -3,13 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { fromBase64, toBase64, toHex } from '../../gateway/audit/bytes.ts';
 import { cosign, formatCosignatureKey } from '../../gateway/audit/cosignature.ts';
 import { encodeMapHead, decodeMapHead, populationKeyOf } from '../../gateway/audit/entry.ts';
-import { frontierOf } from '../../gateway/audit/index-list.ts';
+import { frontierOf, listRoot } from '../../gateway/audit/index-list.ts';
 import { multiProof, verifyMultiProof } from '../../gateway/audit/multi-proof.ts';
 import { formatNote, parseNote, signNote } from '../../gateway/audit/note.ts';
 import type { PersonBundle, Section } from '../../gateway/audit/person-bundle.ts';
 import { emptyState, withHead } from '../../gateway/audit/state.ts';
 import { leafHash, MerkleTree } from '../../gateway/audit/tree.ts';
 import { trustText, verifyBundle, verifyFile, type PersonSubject } from '../../gateway/audit/verify.ts';
+import { subjectText } from '../../gateway/commands/verify-subject.ts';
 import * as example from './example-log.ts';
 import * as person from './person-log.ts';
 
@@ -210,6 +211,41 @@ describe('a bundle that goes on from an earlier one', () => {
 
   it('holds with a whole bundle as its earlier one, and a whole bundle holds beside an earlier one', async () => {
     expect(await verdictOf(whole, { earlier })).toBe('holds: every check');
+  });
+
+  it('claims nothing of all entries when the earlier one goes on from another, whose part may be of any length', async () => {
+    // The operator shows nothing, and says that one entry and one use were shown some time before.
+    const [root, used] = [log.about(0, size), log.about('training', size)].map((list) => [
+      toBase64(listRoot(list)),
+    ]) as [string[], string[]];
+    const hidden = (section: Section, frontier: readonly string[]): Section => ({
+      ...section,
+      earlier: { count: 1, frontier },
+      indices: [],
+      entries: [],
+      members: [],
+    });
+    const [analytics, imported, training] = (await log.person(0, size, size)).populations as [
+      Section,
+      Section,
+      Section,
+    ];
+    const lie = withPaths({
+      ...(await log.person(0, size, size)),
+      own: hidden(whole.own, root),
+      populations: [analytics, imported, hidden(training, used)],
+    });
+    const file = await person.sealAnything(lie);
+    const subject = await subjectOf(lie, { earlier: file });
+    expect(subject).toMatchObject({ newCount: 0, isWhole: false, earlier: { isCompared: true } });
+    for (const language of ['en', 'zh'] as const) {
+      const { claim, further } = subjectText(language, subject, size);
+      expect(claim.join()).not.toMatch(/exactly|恰为/);
+      expect(further.join()).not.toMatch(/1 use in all|共使用/);
+    }
+    expect((await subjectOf(later, { earlier })).isWhole).toBe(true);
+    expect((await subjectOf(whole)).isWhole).toBe(true);
+    expect((await subjectOf(later)).isWhole).toBe(false);
   });
 
   it('may have an earlier one from before a population was added', async () => {

@@ -41,11 +41,13 @@ function entry(subject, { head }) {
 }
 
 function person(subject, { head }) {
-  const { count: n, newCount, earlier, tag, entries } = subject;
-  const isWhole = earlier === null || earlier.isCompared;
+  const { count: n, newCount, earlier, isWhole, tag, entries } = subject;
+  const { notWhole, notCompared } = words.claims;
   const said = [
-    claim(isWhole ? count(words.claims.person, n) : count(words.claims.notCompared, newCount)),
-    ...(earlier?.isCompared
+    claim(
+      isWhole ? count(words.claims.person, n) : count(earlier?.isCompared ? notWhole : notCompared, newCount),
+    ),
+    ...(isWhole && earlier !== null
       ? [element('p', '', count(words.claims.compared, newCount, { before: number(n - newCount) }))]
       : []),
   ];
@@ -274,7 +276,7 @@ function decision({ decision: said, reason }) {
   return box;
 }
 
-function populations({ populations: all }) {
+function populations({ populations: all, isWhole }) {
   if (all === null) return [element('p', 'quiet', words.noPopulations)];
   const used = all.filter((one) => one.count > 0);
   const unused = all.length - used.length;
@@ -288,7 +290,8 @@ function populations({ populations: all }) {
         name.scope = 'row';
         line.append(
           name,
-          cell(uses, number(one.count)),
+          // What is not shown may be of any length.
+          cell(uses, isWhole ? number(one.count) : '–'),
           cell(usesHere, number(one.newCount)),
           cell(
             members,

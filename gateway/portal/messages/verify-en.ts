@@ -89,6 +89,11 @@ export const verifyEn = {
       other:
         '{n} entries that concern you are shown here. They go on from an earlier file, which you have not given: add it, and the page can tell whether anything is missing between the two.',
     },
+    notWhole: {
+      one: '1 entry that concerns you is shown here, and the earlier file fits. But that one goes on from another: whether anything is missing shows only when each is checked with the one before it, from a whole file on.',
+      other:
+        '{n} entries that concern you are shown here, and the earlier file fits. But that one goes on from another: whether anything is missing shows only when each is checked with the one before it, from a whole file on.',
+    },
     compared: {
       one: '1 of them is shown here, the other {before} in the earlier file, which fits.',
       other: '{n} of them are shown here, the other {before} in the earlier file, which fits.',
