@@ -108,7 +108,7 @@ export function describeCause(
   };
 }
 
-/** Our own messages name no data; SQLite's name tables, columns and constraints, never values. */
+/** Our own messages name no data; those of the stores name tables, columns and constraints, never values. */
 function speaksOfNobody(cause: Error): boolean {
-  return cause instanceof GatewayError || cause.name === 'SqliteError';
+  return cause instanceof GatewayError || cause.name === 'SqliteError' || cause.name === 'PostgresError';
 }

@@ -42,7 +42,7 @@ export const usualPatience: Patience = {
 export type FailureKind = 'lost' | 'conflict' | 'busy' | 'refused';
 
 /** A statement that the database refused. Says nothing of values or of the address of the server. */
-export class DatabaseError extends Error {
+export class PostgresError extends Error {
   readonly kind: FailureKind;
   /** SQLSTATE, or Node's code of a network error. */
   readonly code: string | undefined;
@@ -51,6 +51,7 @@ export class DatabaseError extends Error {
 
   constructor(kind: FailureKind, message: string, code: string | undefined, isAnswer: boolean) {
     super(message);
+    this.name = 'PostgresError';
     this.kind = kind;
     this.code = code;
     this.isAnswer = isAnswer;
@@ -63,7 +64,7 @@ export interface Connection extends Reader {
   /** Rows of one statement. */
   rows<Row>(text: string, values?: readonly unknown[]): Promise<Row[]>;
   /** The first failure that concerns more than one statement: what ran in its transaction is void. */
-  failure(): DatabaseError | undefined;
+  failure(): PostgresError | undefined;
   clearFailure(): void;
   /** No more can be asked of it. */
   isLost(): boolean;
@@ -73,7 +74,7 @@ export interface Connection extends Reader {
 
 /**
  * Opens a connection and sets it up.
- * @throws DatabaseError when that fails
+ * @throws PostgresError when that fails
  * @throws GatewayError `config_invalid` when the server cannot be used at all
  */
 export async function connect(
@@ -88,8 +89,8 @@ export async function connect(
     keepAlive: true,
   });
   let isLost = false;
-  let failure: DatabaseError | undefined;
-  const note = (error: DatabaseError): DatabaseError => {
+  let failure: PostgresError | undefined;
+  const note = (error: PostgresError): PostgresError => {
     if (error.kind === 'lost') isLost = true;
     if (error.kind !== 'refused') failure ??= error;
     return error;
@@ -97,7 +98,7 @@ export async function connect(
   client.on('error', (cause) => void note(lost(cause)));
   client.on(
     'end',
-    () => void note(new DatabaseError('lost', 'the connection to the database ended', undefined, false)),
+    () => void note(new PostgresError('lost', 'the connection to the database ended', undefined, false)),
   );
   const listeners = new Set<(message: string, detail: string | undefined) => void>();
   client.on('notice', ({ message, detail }) => {
@@ -114,7 +115,7 @@ export async function connect(
   ): Promise<pg.QueryArrayResult> {
     const asked = last.then(async () => {
       if (isLost)
-        throw failure ?? new DatabaseError('lost', 'the connection to the database ended', undefined, false);
+        throw failure ?? new PostgresError('lost', 'the connection to the database ended', undefined, false);
       let timer: NodeJS.Timeout | undefined;
       const answer = client.query(config as pg.QueryArrayConfig);
       // A server that is gone without a word answers nothing, not even its own timeout.
@@ -122,7 +123,7 @@ export async function connect(
         if (limitMs === 0) return;
         timer = setTimeout(() => {
           isLost = true;
-          reject(note(new DatabaseError('busy', 'the database does not answer', undefined, false)));
+          reject(note(new PostgresError('busy', 'the database does not answer', undefined, false)));
           answer.catch(() => undefined);
           void client.end().catch(() => undefined);
         }, limitMs);
@@ -131,7 +132,7 @@ export async function connect(
         return await Promise.race([answer, silence]);
       } catch (cause) {
         const error = failureOf(cause);
-        throw error instanceof DatabaseError ? note(error) : error;
+        throw error instanceof PostgresError ? note(error) : error;
       } finally {
         clearTimeout(timer);
       }
@@ -168,7 +169,7 @@ export async function connect(
         'the database must be PostgreSQL 15 or newer, with encoding UTF8',
       );
     if (server.standby && purpose === 'write')
-      throw new DatabaseError('busy', 'the database is a standby that takes no writes', '25006', true);
+      throw new PostgresError('busy', 'the database is a standby that takes no writes', '25006', true);
   } catch (cause) {
     await client.end().catch(() => undefined);
     throw failureOf(cause);
@@ -320,8 +321,8 @@ export function toNumber(text: string): number {
   return value;
 }
 
-function lost(cause: unknown): DatabaseError {
-  return new DatabaseError('lost', 'the connection to the database was lost', codeOf(cause), false);
+function lost(cause: unknown): PostgresError {
+  return new PostgresError('lost', 'the connection to the database was lost', codeOf(cause), false);
 }
 
 function codeOf(cause: unknown): string | undefined {
@@ -331,7 +332,7 @@ function codeOf(cause: unknown): string | undefined {
 
 /** SQLSTATE: PostgreSQL's documentation, appendix A. What is no answer and no network error stays as it is. */
 function failureOf(cause: unknown): unknown {
-  if (cause instanceof DatabaseError || cause instanceof GatewayError) return cause;
+  if (cause instanceof PostgresError || cause instanceof GatewayError) return cause;
   const code = codeOf(cause);
   if (!(cause instanceof pg.DatabaseError)) {
     const isNetwork =
@@ -341,19 +342,19 @@ function failureOf(cause: unknown): unknown {
   const isAnswer = cause.severity === 'ERROR';
   const state = code ?? '';
   if (state === '57014' || state === '55P03')
-    return new DatabaseError('busy', 'the database took too long', state, isAnswer);
+    return new PostgresError('busy', 'the database took too long', state, isAnswer);
   if (/^(28|3D)/.test(state))
-    return new DatabaseError('busy', classes[state.slice(0, 2)] ?? '', state, isAnswer);
+    return new PostgresError('busy', classes[state.slice(0, 2)] ?? '', state, isAnswer);
   if (!isAnswer || state.startsWith('57P') || state.startsWith('08'))
-    return new DatabaseError('lost', 'the database ended the connection', state, false);
+    return new PostgresError('lost', 'the database ended the connection', state, false);
   if (state === '40001' || state === '40P01')
-    return new DatabaseError('conflict', 'the database undid the transaction', state, true);
+    return new PostgresError('conflict', 'the database undid the transaction', state, true);
   if (state === '25006' || /^(53|58|XX)/.test(state))
-    return new DatabaseError('busy', 'the database cannot take this now', state, true);
+    return new PostgresError('busy', 'the database cannot take this now', state, true);
   // Messages quote values in some classes; names of constraints and columns are ours.
   const named = cause.constraint ?? cause.column ?? cause.table;
   const message = state === 'P0001' ? cause.message : (classes[state.slice(0, 2)] ?? 'the statement failed');
-  return new DatabaseError('refused', named === undefined ? message : `${message}: ${named}`, state, true);
+  return new PostgresError('refused', named === undefined ? message : `${message}: ${named}`, state, true);
 }
 
 const classes: Readonly<Record<string, string>> = {
@@ -367,6 +368,6 @@ const classes: Readonly<Record<string, string>> = {
 
 /** What a caller hears: 503 for all that is not the statement's own fault. */
 export function toldAs(cause: unknown): unknown {
-  if (!(cause instanceof DatabaseError) || cause.kind === 'refused') return cause;
+  if (!(cause instanceof PostgresError) || cause.kind === 'refused') return cause;
   return new GatewayError('store_unavailable', cause.message, { cause });
 }

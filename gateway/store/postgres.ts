@@ -7,7 +7,7 @@ import { GatewayError } from '../errors.ts';
 import { cleanDatabase } from './postgres-clean.ts';
 import {
   connect,
-  DatabaseError,
+  PostgresError,
   toldAs,
   usualPatience,
   type Connection,
@@ -133,12 +133,12 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
     const stop = connection.onWarning((message) => (warning = message));
     try {
       const tags = await connection.exec('COMMIT');
-      if (tags.at(-1) !== 'COMMIT') throw new DatabaseError('busy', 'nothing was committed', undefined, true);
+      if (tags.at(-1) !== 'COMMIT') throw new PostgresError('busy', 'nothing was committed', undefined, true);
       if (warning !== undefined)
-        throw new DatabaseError('busy', 'the commit is not safe yet', undefined, false);
+        throw new PostgresError('busy', 'the commit is not safe yet', undefined, false);
       return { kind: 'committed', outcomes };
     } catch (cause) {
-      const isUndone = cause instanceof DatabaseError && cause.isAnswer;
+      const isUndone = cause instanceof PostgresError && cause.isAnswer;
       if (!isUndone) await connection.close();
       return { kind: isUndone ? 'undone' : 'unknown', cause };
     } finally {
@@ -227,12 +227,12 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
 }
 
 function mayRetry(cause: unknown): boolean {
-  return cause instanceof DatabaseError && (cause.kind === 'lost' || cause.kind === 'conflict');
+  return cause instanceof PostgresError && (cause.kind === 'lost' || cause.kind === 'conflict');
 }
 
 function unavailable(cause: unknown): GatewayError {
   if (cause instanceof GatewayError) return cause;
-  return new GatewayError('store_unavailable', cause instanceof DatabaseError ? cause.message : undefined, {
+  return new GatewayError('store_unavailable', cause instanceof PostgresError ? cause.message : undefined, {
     cause,
   });
 }

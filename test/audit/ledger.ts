@@ -8,44 +8,16 @@ import { type AnchorRow, createProver } from '../../gateway/audit/proof.ts';
 import { createPublisher, createSigner } from '../../gateway/audit/publish.ts';
 import { type Bundle, bundleText, sealBundle } from '../../gateway/audit/verify.ts';
 import type { Chain } from '../../gateway/chain/chain.ts';
-import { migratePostgres } from '../../gateway/store/migrate-postgres.ts';
-import { migrateSqlite } from '../../gateway/store/migrate.ts';
-import { openPostgres } from '../../gateway/store/postgres.ts';
-import { openSqlite } from '../../gateway/store/sqlite.ts';
-import type { Store } from '../../gateway/store/store.ts';
 import { anchor as anchorTable, entry as entryTable } from '../../gateway/store/tables.ts';
 import { handClock } from '../../gateway/system.ts';
-import { currentStore, newDatabase } from '../support/postgres.ts';
+import { openDataStore } from '../support/data-store.ts';
 
 export const origin = 'ledger.example/log/1';
 export const clock = handClock(Date.parse('2026-03-01T12:00:00Z'));
 
-const migrations = join(import.meta.dirname, '..', '..', 'migrations');
-
-function openFile(path: string): Store {
-  const store = openSqlite(path, {
-    onFatal: (cause) => {
-      throw cause;
-    },
-  });
-  migrateSqlite(store.raw, join(migrations, 'sqlite'));
-  return store;
-}
-
-/** On PostgreSQL a path stands for a database: the same path, the same data. */
-const databases = new Map<string, string>();
-
-async function openDatabase(path: string): Promise<Store> {
-  const url = databases.get(path) ?? (await newDatabase());
-  databases.set(path, url);
-  await migratePostgres(url, join(migrations, 'postgres'));
-  return openPostgres(url);
-}
-
 /** @param keyByte keys are this byte repeated, so that the same byte means the same keys */
 export async function openLedger(folder: string, keyByte = 1, fileName = 'ledger.db') {
-  const path = join(folder, fileName);
-  const store = currentStore() === 'postgres' ? await openDatabase(path) : openFile(path);
+  const store = await openDataStore(join(folder, fileName));
   let drawn = 0;
   const random = {
     bytes: (length: number) =>

@@ -1,29 +1,30 @@
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { eq } from 'drizzle-orm';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT, type JWK } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { deleteExpired } from '../../gateway/oauth/adapter.ts';
 import { checkDpop } from '../../gateway/oauth/dpop.ts';
 import { recordHash, sealRecord } from '../../gateway/oauth/record.ts';
-import { migrateSqlite } from '../../gateway/store/migrate.ts';
-import { openSqlite } from '../../gateway/store/sqlite.ts';
+import type { Store } from '../../gateway/store/store.ts';
 import { oauthRecord } from '../../gateway/store/tables.ts';
 import { handClock, realSystem } from '../../gateway/system.ts';
+import { openDataStore } from '../support/data-store.ts';
 
 const token = 'kcZhK2Ff0Lgt0HNQ2ZRfNnWbU6Wg';
 const url = 'https://gateway.example/v1/data/browsing';
 const clock = handClock(0);
 const startMs = 1_800_000_000_000;
 const folder = mkdtempSync(join(tmpdir(), 'assent-dpop-'));
-const store = openSqlite(join(folder, 'gateway.db'), { onFatal: () => undefined });
+let store: Store;
 
 let privateKey: CryptoKey;
 let jwk: JWK;
 
 beforeAll(async () => {
-  migrateSqlite(store.raw, resolve(import.meta.dirname, '..', '..', 'migrations', 'sqlite'));
+  store = await openDataStore(join(folder, 'gateway.db'));
   const pair = await generateKeyPair('ES256', { extractable: true });
   privateKey = pair.privateKey;
   jwk = await exportJWK(pair.publicKey);
@@ -107,9 +108,9 @@ describe('a DPoP proof', () => {
 
   test('for a token that is not bound to its key, or for none, is refused and leaves no trace', async () => {
     const stranger = await generateKeyPair('ES256', { extractable: true });
-    const remembered = (): unknown =>
-      store.raw.prepare("SELECT count(*) AS n FROM oauth_record WHERE model = 'DpopReplay'").get();
-    const before = remembered();
+    const remembered = () =>
+      store.read((reader) => reader.db.select().from(oauthRecord).where(eq(oauthRecord.model, 'DpopReplay')));
+    const before = await remembered();
     for (const target of [token, 'no-such-token']) {
       const ath = createHash('sha256').update(target).digest('base64url');
       const proof = await new SignJWT({ jti: 'x', htm: 'GET', htu: url, iat: startMs / 1000, ath })
@@ -117,7 +118,7 @@ describe('a DPoP proof', () => {
         .sign(stranger.privateKey);
       await expect(check(proof, { token: target })).rejects.toMatchObject({ code: 'invalid_token' });
     }
-    expect(remembered()).toEqual(before);
+    expect(await remembered()).toEqual(before);
   });
 
   test.each<[string, Record<string, unknown>, Record<string, unknown>]>([

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { and, desc, eq } from 'drizzle-orm';
+import { and, count, desc, eq } from 'drizzle-orm';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { entryKinds } from '../../gateway/audit/entry.ts';
@@ -10,7 +10,13 @@ import { issueInitialAccessToken } from '../../gateway/oauth/provider.ts';
 import { deleteExpired, deletePersonRecords } from '../../gateway/oauth/adapter.ts';
 import { recordHash } from '../../gateway/oauth/record.ts';
 import { identifyPartner } from '../../gateway/oauth/tokens.ts';
-import { entry, oauthGrant, oauthRecord, person as personTable } from '../../gateway/store/tables.ts';
+import {
+  consentEvent,
+  entry,
+  oauthGrant,
+  oauthRecord,
+  person as personTable,
+} from '../../gateway/store/tables.ts';
 import {
   beginAuthorization,
   callApi,
@@ -503,13 +509,7 @@ describe('at rest', () => {
     ];
     expect(secrets.length).toBeGreaterThan(8);
     for (const secret of secrets) expect(secret.length).toBeGreaterThan(16);
-    const tables = world.store.raw.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all() as {
-      name: string;
-    }[];
-    const dump = tables
-      .flatMap(
-        ({ name }) => world.store.raw.prepare(`SELECT * FROM "${name}"`).all() as Record<string, unknown>[],
-      )
+    const dump = (await world.everyRow())
       .flatMap((row) => Object.values(row))
       .map((value) => (Buffer.isBuffer(value) ? value.toString('latin1') : String(value)))
       .join('\n');
@@ -684,8 +684,8 @@ async function flip(
 }
 
 async function eventCount(): Promise<number> {
-  const [row] = world.store.raw.prepare('SELECT count(*) AS n FROM consent_event').all() as { n: number }[];
-  return row?.n ?? 0;
+  const [row] = await world.store.read((reader) => reader.db.select({ times: count() }).from(consentEvent));
+  return row?.times ?? 0;
 }
 
 function identify(token: string, nowMs: number, audience = world.audience) {

@@ -1,7 +1,7 @@
 // A gateway with its authorization server on a real port over a real database file, and a browser made of fetch.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import formbody from '@fastify/formbody';
 import rateLimit from '@fastify/rate-limit';
 import Fastify from 'fastify';
@@ -19,10 +19,9 @@ import { mountOauth } from '../../gateway/oauth/mount.ts';
 import { registerPartner, type NewPartner } from '../../gateway/oauth/partners.ts';
 import { createProvider, issuerOf, resourceOf } from '../../gateway/oauth/provider.ts';
 import { identifyPartner } from '../../gateway/oauth/tokens.ts';
-import { migrateSqlite } from '../../gateway/store/migrate.ts';
-import { openSqlite } from '../../gateway/store/sqlite.ts';
-import { person as personTable } from '../../gateway/store/tables.ts';
+import * as tables from '../../gateway/store/tables.ts';
 import { handClock, realSystem, type System } from '../../gateway/system.ts';
+import { openDataStore } from '../support/data-store.ts';
 
 export type World = Awaited<ReturnType<typeof openWorld>>;
 
@@ -35,19 +34,14 @@ export async function openWorld(
   const clock = handClock(Date.now());
   const system: System = { clock, random: realSystem.random };
   const keys = loadKeys(join(folder, 'keys'), system.random);
-  const store = openSqlite(join(folder, 'gateway.db'), {
-    onFatal: (cause) => {
-      throw cause;
-    },
-  });
-  migrateSqlite(store.raw, resolve(import.meta.dirname, '..', '..', 'migrations', 'sqlite'));
+  const store = await openDataStore(join(folder, 'gateway.db'));
   const keyring = createKeyring(keys['wrapping.key'], system.random);
   const log = await openLog(store, keyring);
   const gate: Gate = createGate({ store, log, keyring, system });
   await store.write(async (tx) => {
     await ensureNotices(tx, clock.nowMs());
     for (const id of ['alice', 'bob']) {
-      await tx.db.insert(personTable).values({ id, status: 'active', createdMs: clock.nowMs() });
+      await tx.db.insert(tables.person).values({ id, status: 'active', createdMs: clock.nowMs() });
     }
   });
 
@@ -140,6 +134,13 @@ export async function openWorld(
           clock.nowMs(),
         ),
       ),
+    /** Every row of every table, as the database gives it. */
+    everyRow: (): Promise<Record<string, unknown>[]> =>
+      store.read(async (reader) => {
+        const rows: Record<string, unknown>[] = [];
+        for (const table of Object.values(tables)) rows.push(...(await reader.db.select().from(table)));
+        return rows;
+      }),
     async close() {
       await app.close();
       await store.close();

@@ -35,3 +35,13 @@ export function describeOnPostgres(name: string, tests: () => void): void {
     it('is skipped: no PostgreSQL server was found', () => assert.fail('a skipped test ran'));
   });
 }
+
+/** Runs another file's tests on PostgreSQL: those that open one store for all of them. */
+export async function alsoOnPostgres(name: string, load: () => Promise<unknown>): Promise<void> {
+  if (!hasPostgres) {
+    describeOnPostgres(name, () => undefined);
+    return;
+  }
+  setCurrentStore('postgres');
+  await load();
+}
