@@ -99,6 +99,7 @@ const testVariables: ReadonlySet<string> = new Set([
   'ASSENT_VECTORS',
   'ASSENT_REQUIRE_DATA',
   'ASSENT_CRASH_ROUNDS',
+  'ASSENT_PAIRS',
   'ASSENT_TEST_POSTGRES',
   'ASSENT_TEST_STORE',
 ]);

@@ -8,22 +8,26 @@ import { resourceOf } from '../../gateway/oauth/provider.ts';
 import { event, item, oauthGrant, person as personTable, source } from '../../gateway/store/tables.ts';
 import { newId } from '../../gateway/system.ts';
 
+const scope = 'browsing.recommendation:read';
+
 export interface Granted {
   readonly token: string;
   readonly person: string;
   readonly partner: string;
+  /** Its id as our tables have it. */
+  readonly grant: string;
 }
 
-/** @param options.events how many browsing events the person has */
-export async function grantedToken(
-  core: Core,
-  provider: Provider,
-  options: { events: number },
-): Promise<Granted> {
+export interface GrantOptions {
+  /** How many browsing events the person has. */
+  readonly events: number;
+  readonly partner?: string;
+}
+
+export async function grantedToken(core: Core, provider: Provider, options: GrantOptions): Promise<Granted> {
   const { system, store } = core;
   const nowMs = system.clock.nowMs();
-  const scope = 'browsing.recommendation:read';
-  const partner = 'reader';
+  const { partner = 'reader' } = options;
   const person = newId(system.random);
   await store.write(async (tx) => {
     await tx.db
@@ -36,16 +40,22 @@ export async function grantedToken(
       system.random,
       nowMs,
     );
-    await tx.db.insert(source).values({
-      id: 'test',
-      name: 'test',
-      legalBasis: 'contract',
-      importedMs: nowMs,
-      accepted: 0,
-      rejected: 0,
-    });
+    await tx.db
+      .insert(source)
+      .values({
+        id: 'test',
+        name: 'test',
+        legalBasis: 'contract',
+        importedMs: nowMs,
+        accepted: 0,
+        rejected: 0,
+      })
+      .onConflictDoNothing();
     for (let at = 0; at < options.events; at++) {
-      await tx.db.insert(item).values({ key: `item-${at}`, title: `Item number ${at}`, source: 'test' });
+      await tx.db
+        .insert(item)
+        .values({ key: `item-${at}`, title: `Item number ${at}`, source: 'test' })
+        .onConflictDoNothing();
       await tx.db.insert(event).values({
         person,
         category: 'browsing',
@@ -73,15 +83,25 @@ export async function grantedToken(
       nowMs,
     );
   });
+  return { person, partner, ...(await grantAgain(core, provider, { person, partner })) };
+}
 
+/** A new grant and token; the switch is not touched. */
+export async function grantAgain(
+  { config, store, system }: Core,
+  provider: Provider,
+  { person, partner }: Pick<Granted, 'person' | 'partner'>,
+): Promise<Pick<Granted, 'token' | 'grant'>> {
+  const nowMs = system.clock.nowMs();
   const client = await provider.Client.find(partner);
   if (client === undefined) throw new Error('the partner is not known to the provider');
   const grant = new provider.Grant({ accountId: person, clientId: partner });
-  grant.addResourceScope(resourceOf(core.config), scope);
+  grant.addResourceScope(resourceOf(config), scope);
   const grantId = await grant.save();
+  const id = createHash('sha256').update(grantId).digest('hex');
   await store.write(async (tx) => {
     await tx.db.insert(oauthGrant).values({
-      id: createHash('sha256').update(grantId).digest('hex'),
+      id,
       person,
       partner,
       scopes: scope,
@@ -96,9 +116,9 @@ export async function grantedToken(
     gty: 'authorization_code',
     scope,
   } as never);
-  token.resourceServer = new provider.ResourceServer(resourceOf(core.config), {
+  token.resourceServer = new provider.ResourceServer(resourceOf(config), {
     scope,
     accessTokenFormat: 'opaque',
   });
-  return { token: await token.save(), person, partner };
+  return { token: await token.save(), grant: id };
 }
