@@ -9,10 +9,14 @@
 // by a key that is in no database; integrated rows are not.
 import { GatewayError } from '../errors.ts';
 import type { Connection, Patience } from './postgres-connection.ts';
+import { locks } from './postgres-locks.ts';
 
 const lockWaitMs = 1000;
 
-/** @throws GatewayError `store_unavailable` when something else in the server still needs what was deleted */
+/**
+ * The caller closes the connection when this throws: it may hold the lock.
+ * @throws GatewayError `store_unavailable` when something else in the server still needs what was deleted
+ */
 export async function cleanDatabase(connection: Connection, patience: Patience): Promise<void> {
   const tables = await connection.rows<{ name: string }>(
     // Unlogged ones hold counts under keyed hashes that are gone by themselves, and change all the time.
@@ -27,10 +31,16 @@ export async function cleanDatabase(connection: Connection, patience: Patience):
   });
   try {
     // Everybody waits for a table meanwhile: rather try again later than wait long for a reader elsewhere.
-    await connection.exec(`SET statement_timeout = 0; SET lock_timeout = ${lockWaitMs}`);
+    await connection.exec('SET statement_timeout = 0');
     for (const { name } of tables) {
       kept.length = 0;
+      // No gateway has a transaction open then, which would still see what another one just deleted.
+      await connection.exec(
+        `SET lock_timeout = ${patience.lockMs}; SELECT pg_advisory_lock(${locks.class}, ${locks.writer});
+         SET lock_timeout = ${lockWaitMs}`,
+      );
       await connection.exec(`VACUUM (FULL, VERBOSE) ${name}`, 0);
+      await connection.exec(`SELECT pg_advisory_unlock(${locks.class}, ${locks.writer})`);
       if (kept.length === 0 || kept.some((rows) => rows > 0))
         throw new GatewayError('store_unavailable', 'another session keeps deleted rows from being cleaned');
       await connection.exec(`ANALYZE ${name}`, 0);

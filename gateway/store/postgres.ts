@@ -13,6 +13,7 @@ import {
   type Connection,
   type Patience,
 } from './postgres-connection.ts';
+import { locks } from './postgres-locks.ts';
 import { openPool } from './postgres-pool.ts';
 import type { Store, StoreFigures, Tx } from './store.ts';
 
@@ -26,8 +27,7 @@ export interface PostgresOptions {
   readonly patience?: Partial<Patience>;
 }
 
-/** Keys of advisory locks, under one class so that they meet no other program's: pg_advisory_lock(class, key). */
-export const locks = { class: 0x41_73_73_65, writer: 1, schema: 2 } as const;
+export { locks };
 
 interface Waiting {
   readonly work: (tx: Tx) => Promise<unknown>;

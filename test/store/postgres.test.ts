@@ -362,6 +362,30 @@ describeOnPostgres('cleaning', () => {
   });
 });
 
+describeOnPostgres('cleaning beside another process', () => {
+  it('that writes and deletes all the time works, and none of its writes fails', async () => {
+    const url = await newTables();
+    const [store, other] = [open(url), open(url)];
+    let isOver = false;
+    let written = 0;
+    const writing = (async () => {
+      while (!isOver) {
+        await other.write(async (tx) => {
+          await tx.db.delete(setting);
+          await put(`n${written}`)(tx);
+        });
+        written += 1;
+      }
+    })();
+    await store.clean();
+    await store.clean();
+    isOver = true;
+    await writing;
+    expect(written).toBeGreaterThan(2);
+    expect(await names(store)).toEqual([`n${written - 1}`]);
+  });
+});
+
 describeOnPostgres('the schema', () => {
   const migrations = readdirSync(folder).length;
 
