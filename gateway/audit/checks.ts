@@ -16,6 +16,7 @@ export const checkNames = [
   'populations',
   'earlier bundle',
   'range',
+  'selection',
   'notices',
   'receipts',
   'anchor identity',

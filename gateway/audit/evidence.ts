@@ -4,7 +4,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { readAnchor, readShownEntry, type BundleAnchor, type ShownEntry } from './bundle.ts';
 import { equalBytes, fromBase64, toHex, toUtf8 } from './bytes.ts';
 import { fail } from './checks.ts';
-import { decodeEntry, isMapHead } from './entry.ts';
+import { decodeEntry, isMapHead, type Entry } from './entry.ts';
 import {
   exact,
   hash,
@@ -95,6 +95,67 @@ export function checkRange({ selection, range, entries }: Evidence, size: number
     entries.length === range.end - range.first &&
     entries.every(({ index }, place) => index === range.first + place);
   if (!isWhole) throw fail('range', `not every entry from ${range.first} up to ${range.end} is here`);
+}
+
+/**
+ * @param leaves of the entries, decoded
+ * @throws FormatError unless the entries are of the person and the time that were chosen; a period shows by an entry
+ *   before and one behind it that it is whole
+ */
+export function checkSelection(
+  { selection, range, entries }: Evidence,
+  leaves: readonly LeafFacts[],
+  size: number,
+): void {
+  const wrong = (message: string) => fail('selection', message);
+  const period = periodOf(selection);
+  const isInner = leaves.map(({ atSeconds }) => isWithin(atSeconds, period));
+  if (selection.kind === 'person') {
+    const other = leaves.findIndex((leaf) => tagIn(leaf) !== selection.value);
+    if (other !== -1) throw wrong(`entry ${entries[other]?.index} is not about the person that was chosen`);
+  }
+  if (range === null) {
+    const other = isInner.indexOf(false);
+    if (other !== -1) throw wrong(`entry ${entries[other]?.index} is of another time than was chosen`);
+    return;
+  }
+  const seconds = leaves.map(({ atSeconds }) => atSeconds * 1000);
+  if (range.first !== 0 && !((seconds[0] ?? Infinity) < period.fromMs))
+    throw wrong('no entry before the period is shown: entries may be missing where it begins');
+  if (range.end !== size && !((seconds.at(-1) ?? -Infinity) > period.toMs))
+    throw wrong('no entry after the period is shown: entries may be missing where it ends');
+  if (isInner.slice(1, -1).includes(false))
+    throw wrong('entries of other times are among those of the period');
+}
+
+/** What a leaf of either version tells. */
+export interface LeafFacts {
+  readonly atSeconds: number;
+  readonly about?: Entry['about'];
+}
+
+function tagIn({ about }: LeafFacts): string | undefined {
+  return about?.concern === 'person' ? toHex(about.tag) : undefined;
+}
+
+export interface Period {
+  readonly fromMs: number;
+  /** The last minute that belongs to it. */
+  readonly toMs: number;
+}
+
+const minuteMs = 60_000;
+
+export function periodOf({ from, to }: Selection): Period {
+  return {
+    fromMs: from === null ? -Infinity : Math.floor(Date.parse(from) / minuteMs) * minuteMs,
+    toMs: to === null ? Infinity : Date.parse(to),
+  };
+}
+
+/** Leaves name minutes, so a period of whole minutes is told from the leaves, whatever payloads say. */
+export function isWithin(atSeconds: number, { fromMs, toMs }: Period): boolean {
+  return atSeconds * 1000 >= fromMs && atSeconds * 1000 <= toMs;
 }
 
 /** @throws FormatError unless each text has its hash */

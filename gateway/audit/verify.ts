@@ -28,6 +28,7 @@ import {
   checkNotices,
   checkRange,
   checkReceipts,
+  checkSelection,
   evidenceFormat,
   evidenceLimitBytes,
   readEvidence,
@@ -372,6 +373,11 @@ function verifyEvidence(context: Context, evidence: Evidence): Found {
   if (head !== undefined) {
     checkMultiProof(context, evidence.entries, evidence.paths, head);
     check('range', rangeDetail(evidence), () => checkRange(evidence, head.size));
+    if (shown !== undefined)
+      check('selection', 'the entries are of the person and the time that were chosen', () => {
+        const leaves = shown.map(({ entry }) => entry);
+        checkSelection(evidence, leaves, head.size);
+      });
   }
   check('notices', 'each text of a notice has its hash', () => checkNotices(evidence));
   const receipts =
@@ -762,6 +768,7 @@ const checkpointedBy: readonly CheckName[] = [
   'populations',
   'earlier bundle',
   'range',
+  'selection',
 ];
 const witnessedBy: readonly CheckName[] = [...checkpointedBy, 'witnesses', 'kept head'];
 const anchoredBy: readonly CheckName[] = [

@@ -34,7 +34,7 @@ const of = (indices: readonly number[]): Pick<Evidence, 'entries' | 'paths'> => 
 const period: Omit<Evidence, 'seal'> = {
   format: 'assent-evidence/v1',
   origin: person.origin,
-  selection: { kind: 'period', value: '', from: '2026-01-01T00:03:00.000Z', to: null },
+  selection: { kind: 'period', value: '', from: '2026-01-01T00:04:00.000Z', to: '2026-01-01T00:07:00.000Z' },
   range: { first: 3, end: 9 },
   checkpoint,
   ...of([3, 4, 5, 6, 7, 8]),
@@ -87,6 +87,7 @@ describe('evidence', () => {
       'checkpoint',
       'inclusion',
       'range',
+      'selection',
       'notices',
       'receipts',
       'seal',
@@ -95,7 +96,8 @@ describe('evidence', () => {
 
   it('of a partner, a purpose or a person is a selection, and says that nothing proves it complete', async () => {
     for (const kind of ['partner', 'purpose', 'person'] as const) {
-      const selection = { ...partner.selection, kind };
+      const value = kind === 'person' ? toHex(person.tagOf(0)) : 'shop';
+      const selection = { ...partner.selection, kind, value };
       const result = verifyFile(await sealed({ ...partner, selection }), person.trustFile);
       expect(result.verdict).toBe('holds');
       expect(result.subject).toMatchObject({ range: null });
@@ -121,6 +123,40 @@ describe('evidence', () => {
       'range',
       'a range beyond the log',
       () => ({ ...period, ...of([]), range: { first: 90, end: 90 }, receipts: [] }),
+    ],
+    [
+      'selection',
+      'a period said to be longer than what is shown before it',
+      () => ({ ...period, selection: { ...period.selection, from: '2025-12-01T00:00:00.000Z' } }),
+    ],
+    [
+      'selection',
+      'a period said to be longer than what is shown behind it',
+      () => ({ ...period, selection: { ...period.selection, to: '2026-02-01T00:00:00.000Z' } }),
+    ],
+    [
+      'selection',
+      'a period said to hold nothing',
+      () => ({ ...period, ...of([]), range: { first: 0, end: 0 }, receipts: [] }),
+    ],
+    [
+      'selection',
+      'a shorter period with entries of other times',
+      () => ({ ...period, selection: { ...period.selection, to: '2026-01-01T00:05:00.000Z' } }),
+    ],
+    [
+      'selection',
+      'an entry of another time',
+      () => ({ ...partner, selection: { ...partner.selection, from: '2026-01-01T00:05:00.000Z' } }),
+    ],
+    [
+      'selection',
+      'an entry of another person',
+      () => ({
+        ...partner,
+        selection: { ...partner.selection, kind: 'person', value: toHex(person.tagOf(0)) },
+        ...of([1, 3]),
+      }),
     ],
     [
       'inclusion',

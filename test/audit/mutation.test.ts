@@ -53,8 +53,8 @@ async function evidence(): Promise<Omit<Evidence, 'seal'>> {
     selection: {
       kind: 'period',
       value: '',
-      from: '2026-01-01T00:03:00.000Z',
-      to: '2026-01-01T00:09:00.000Z',
+      from: '2026-01-01T00:04:00.000Z',
+      to: '2026-01-01T00:07:00.000Z',
     },
     range: { first: 3, end: 9 },
     checkpoint: await log.checkpoint(size),

@@ -418,7 +418,7 @@ describe('a pack that was tampered with is refused, and the file is named', () =
     ],
     [
       'another person’s entry among them, proven and sealed again',
-      'person.json: person-disagrees',
+      'evidence.json: does-not-hold',
       async () => {
         const evidence = parseEvidence(textIn(person, 'evidence.json'));
         const others = new Set(
