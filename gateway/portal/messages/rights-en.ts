@@ -20,7 +20,7 @@ export const eraseEn = {
     html`Proof of what you allowed and withdrew, of refusals, sign-ins and imports, and of this deletion,
     until ${until}: the law asks us to be able to show it. Then its keys are destroyed too.`,
     html`A coded mark of your number in each source, for as long as that source could be loaded again, so that
-    no import brings you back. It cannot be turned back into the number.`,
+    no import brings you back. Without the gateway’s key nobody can tell whose number it is.`,
     html`Records that a law or an order requires to be kept. They are kept apart, used for nothing, and
     deleted when the duty ends.`,
     html`Statistics already given out. They count groups with noise added and tell next to nothing of any one
