@@ -1,7 +1,5 @@
 // The server of `bench gate`: a real gateway with one person, one partner and one access token.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+// Arguments: HOME [STORE_URL [PUBLIC_URL]]; with the last it joins a gateway that is there and has its keys and its data.
 import { buildApp } from '../../gateway/app.ts';
 import { openCore } from '../../gateway/compose.ts';
 import { loadConfig } from '../../gateway/config.ts';
@@ -14,18 +12,19 @@ import { and, desc, eq, gte } from 'drizzle-orm';
 import { realSystem } from '../../gateway/system.ts';
 import { grantedToken } from '../support/granted-token.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'assent-bench-gate-'));
-process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-
+const [home, storeUrl, publicUrl] = process.argv.slice(2);
 const port = 18_080 + (process.pid % 1000);
 const config = loadConfig({
-  ASSENT_HOME: join(folder, 'home'),
+  ASSENT_HOME: home,
+  ASSENT_STORE: storeUrl,
   PORT: String(port),
+  ASSENT_PUBLIC_URL: publicUrl,
   ASSENT_REQUESTS_PER_MINUTE: '0',
 });
 const core = await openCore(config, realSystem);
 const oauth = oauthSurface(core);
-const { token } = await grantedToken(core, oauth.provider, { events: 200 });
+const token =
+  publicUrl === undefined ? (await grantedToken(core, oauth.provider, { events: 200 })).token : undefined;
 
 const rowsOf = query((db) =>
   db
@@ -84,6 +83,7 @@ const app = await buildApp({
 });
 await app.fastify.listen({ host: '127.0.0.1', port });
 process.send?.({ url: `http://127.0.0.1:${port}`, token });
+process.on('message', () => process.send?.(core.store.figures()));
 process.on('SIGTERM', () => {
   void app.fastify
     .close()

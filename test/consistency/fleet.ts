@@ -47,11 +47,12 @@ export async function openFleet(size: number, { requestsPerMinute = 0 } = {}): P
   await once(proxy, 'listening');
   const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
 
-  for (let at = 0; at < size; at++) {
-    const home = join(folder, `gateway-${at}`);
+  const homeOf = (at: number): string => join(folder, `gateway-${at}`);
+  async function enter(at: number): Promise<Member> {
+    const home = homeOf(at);
     mkdirSync(home);
     // The first one makes the keys; the operator brings them to the others.
-    if (at > 0) cpSync(join(folder, 'gateway-0', 'keys'), join(home, 'keys'), { recursive: true });
+    if (at > 0) cpSync(join(homeOf(0), 'keys'), join(home, 'keys'), { recursive: true });
     const child = fork(
       new URL('./gateway-child.ts', import.meta.url),
       [home, databaseUrl, url, String(clocksAheadMs[at % 3]), String(requestsPerMinute)],
@@ -61,8 +62,10 @@ export async function openFleet(size: number, { requestsPerMinute = 0 } = {}): P
       },
     );
     children.push(child);
-    members.push(await memberOf(child));
+    return memberOf(child);
   }
+  members.push(await enter(0));
+  members.push(...(await Promise.all(Array.from({ length: size - 1 }, (_, at) => enter(at + 1)))));
   return {
     members,
     databaseUrl,

@@ -29,6 +29,8 @@ const config = loadConfig({
   ASSENT_PUBLIC_URL: publicUrl,
   ASSENT_REQUESTS_PER_MINUTE: perMinute,
   ASSENT_TRUST_PROXY: '1',
+  // Several gateways need one chain; nothing is anchored here, so nobody answers at this address.
+  ASSENT_CHAIN_URL: 'http://127.0.0.1:9',
 });
 const system = { ...realSystem, clock: { nowMs: () => Date.now() + Number(aheadMs) } };
 const core = await openCore(config, system);

@@ -162,7 +162,12 @@ export class Browser {
   readonly #cookies = new Map<string, { value: string; path: string }>();
 
   signIn(person: string): this {
-    this.#cookies.set('who', { value: person, path: '/' });
+    return this.carry('who', person);
+  }
+
+  /** Has this cookie from now on. */
+  carry(name: string, value: string): this {
+    this.#cookies.set(name, { value, path: '/' });
     return this;
   }
 
