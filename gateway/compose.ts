@@ -21,12 +21,14 @@ import { populationNames } from './consent/populations.ts';
 import { GatewayError } from './errors.ts';
 import { createGate, type Gate } from './gate.ts';
 import { loadKeys, type Keys } from './key-files.ts';
+import { checkFingerprints } from './key-fingerprints.ts';
 import type { OperationParts } from './operations/parts.ts';
 import { cleanIfDue } from './rights/clean.ts';
 import { databaseFile, holdsData, openStore } from './store/open.ts';
 import type { PostgresOptions } from './store/postgres.ts';
+import { alwaysLeader, onlyOne, type Leadership, type Presence } from './store/processes.ts';
 import type { SqliteOptions } from './store/sqlite.ts';
-import type { Store } from './store/store.ts';
+import type { Store, Tx } from './store/store.ts';
 import { setting } from './store/tables.ts';
 import type { System } from './system.ts';
 
@@ -46,6 +48,8 @@ export interface Core {
   /** Those who cosign heads; none without a policy. */
   readonly witnesses: Witnesses;
   readonly operations: OperationParts;
+  /** Whether this process signs and anchors, of several on one database. */
+  readonly leadership: Leadership;
   /** Tells the prover which chain to name; null until one is open. */
   setChain(chain: TrustedChain | null): Promise<void>;
   /** What anchors the newest head before a person's file is made, so that the file carries an anchor of its own. */
@@ -59,6 +63,14 @@ export interface CoreOptions extends Partial<SqliteOptions> {
   /** Refuses to start on a log that contradicts what was signed. Off only for looking at a damaged copy. */
   readonly checkLog?: boolean;
   readonly postgres?: PostgresOptions;
+  /** A gateway leads as long as it lives when it can; a command, which is the default, for one head at most. */
+  readonly role?: 'gateway' | 'command';
+}
+
+/** This process among others on the same data. */
+interface Place {
+  readonly leadership: Leadership;
+  readonly presence: Presence;
 }
 
 export { databaseFile };
@@ -88,12 +100,38 @@ export async function openCore(given: Config, system: System, options: CoreOptio
     },
     ...options,
   });
+  let place: Place | undefined;
   try {
-    return await openOn(store, keys, given, system, options);
+    await checkFingerprints(store, keys, join(given.home, 'keys'));
+    place = await takePlace(given, system, options.role ?? 'command');
+    return await openOn(store, keys, given, system, options, place);
   } catch (error) {
+    await place?.leadership.close();
+    await place?.presence.close();
     await store.close();
     throw error;
   }
+}
+
+/** @throws GatewayError `config_invalid` when this gateway and another one cannot work on the same database */
+async function takePlace(config: Config, { random }: System, role: 'gateway' | 'command'): Promise<Place> {
+  if (config.postgresUrl === undefined) return { leadership: alwaysLeader, presence: onlyOne };
+  const url = config.postgresUrl();
+  const { contendForLead, leadForOnce } = await import('./store/leader.ts');
+  const { joinProcesses } = await import('./store/presence.ts');
+  if (role === 'command')
+    return { leadership: leadForOnce(url), presence: joinProcesses(url, { random, company: 'unnoticed' }) };
+  const presence = joinProcesses(url, {
+    random,
+    company: config.chainUrl === undefined ? 'alone' : 'many',
+    onCrowded: (error) => {
+      process.stderr.write(`Assent stops (${error.code}): ${error.message}
+`);
+      process.exit(1);
+    },
+  });
+  await presence.number();
+  return { leadership: await contendForLead(url), presence };
 }
 
 async function openOn(
@@ -102,29 +140,28 @@ async function openOn(
   given: Config,
   system: System,
   options: CoreOptions,
+  { leadership, presence }: Place,
 ): Promise<Core> {
   const config = Object.freeze({ ...given, origin: await fixedOrigin(store, given) });
   const keyring = createKeyring(keys['wrapping.key'], system.random);
   const log = await openLog(store, keyring);
   const logSigner = createSigner(config.origin, keys['log.key']);
   const sealSigner = createSigner(sealKeyName(config.origin), keys['seal.key']);
-  const publisher = createPublisher({ store, log, signer: logSigner, clock: system.clock });
+  const publisher = createPublisher({ store, log, signer: logSigner, clock: system.clock, leadership });
   if (options.checkLog !== false) await publisher.check();
-  const witnesses = await openWitnesses(config, store, log, logSigner, system);
-  const gate = createGate({ store, log, keyring, system });
+  const witnesses = await openWitnesses({ config, store, log, logSigner, leadership }, system);
+  const gate = createGate({ store, log, keyring, system, presence });
   await store.write(async (tx) => {
     await ensureNotices(tx, system.clock.nowMs());
     await keyring.openOrCreate(tx, populationsHolder);
   });
 
-  let trusted: TrustedChain | null | undefined;
+  // Read each time: the process that leads may have moved the log to another chain.
   const chain = async (): Promise<TrustedChain | null> => {
-    if (trusted === undefined) {
-      const rows = await store.read((reader) => reader.db.select().from(setting));
-      const stored = rows.find(({ name }) => name === 'chain')?.value;
-      trusted = stored === undefined ? null : (JSON.parse(stored) as TrustedChain);
-    }
-    return trusted;
+    const [row] = await store.read((reader) =>
+      reader.db.select().from(setting).where(eq(setting.name, 'chain')),
+    );
+    return row === undefined ? null : (JSON.parse(row.value) as TrustedChain);
   };
   let anchorNow = async (): Promise<void> => undefined;
   const prover = createProver({
@@ -168,8 +205,8 @@ async function openOn(
     anchorBeforeProofs(work) {
       anchorNow = work;
     },
+    leadership,
     async setChain(next) {
-      trusted = next;
       const value = JSON.stringify(next);
       await store.write(async (tx) => {
         await tx.db
@@ -178,15 +215,18 @@ async function openOn(
           .onConflictDoUpdate({ target: setting.name, set: { value } });
       });
     },
-    close: () => store.close(),
+    async close() {
+      await leadership.close();
+      await presence.close();
+      await store.close();
+    },
   };
 }
 
+type WitnessesPlace = Pick<Core, 'config' | 'store' | 'log' | 'logSigner' | 'leadership'>;
+
 async function openWitnesses(
-  config: Config,
-  store: Store,
-  log: Log,
-  logSigner: Signer,
+  { config, store, log, logSigner, leadership }: WitnessesPlace,
   { clock }: System,
 ): Promise<Witnesses> {
   const logKey = parseVerifierKey(logSigner.verifierKey);
@@ -196,6 +236,7 @@ async function openWitnesses(
     policy: readPolicyFile(config.witnessPolicyFile, logKey),
     logKey,
     clock,
+    leadership,
     fetch: (url, init) => fetch(url, init),
     onConflict: ({ witness, detail }) =>
       void process.stderr.write(`WITNESS CONFLICT with ${witness}: ${detail}\n`),
@@ -207,20 +248,20 @@ async function openWitnesses(
  * @throws GatewayError `config_invalid` when another name is asked for by configuration
  */
 async function fixedOrigin(store: Store, config: Config): Promise<string> {
-  const rows = await store.read((reader) =>
-    reader.db.select().from(setting).where(eq(setting.name, 'origin')),
-  );
-  const stored = rows[0]?.value;
-  if (stored === undefined) {
-    await store.write(async (tx) => {
-      await tx.db.insert(setting).values({ name: 'origin', value: config.origin });
-    });
-    return config.origin;
-  }
+  const named = eq(setting.name, 'origin');
+  const [known] = await store.read((reader) => reader.db.select().from(setting).where(named));
+  const stored = known?.value ?? (await store.write((tx) => nameLog(tx, config.origin)));
   if (config.originIsChosen && stored !== config.origin) {
     throw new GatewayError('config_invalid', `this log is named ${stored}; ASSENT_ORIGIN cannot rename it`);
   }
   return stored;
+}
+
+/** Of several processes that start at once, one names the log. */
+async function nameLog({ db }: Tx, origin: string): Promise<string> {
+  await db.insert(setting).values({ name: 'origin', value: origin }).onConflictDoNothing();
+  const [row] = await db.select().from(setting).where(eq(setting.name, 'origin'));
+  return row?.value ?? origin;
 }
 
 export interface OpenChain {

@@ -5,6 +5,7 @@ import type { Concern, Log, NewEntry, Receipt } from './audit/log.ts';
 import { publicCode, type GrantState, type Reason, type UseRequest } from './consent/decide.ts';
 import type { PopulationName } from './consent/populations.ts';
 import { GatewayError } from './errors.ts';
+import type { Presence } from './store/processes.ts';
 import type { Reader, Store, Tx } from './store/store.ts';
 import { run as runTable, runMember } from './store/tables.ts';
 import { newId, type System } from './system.ts';
@@ -86,6 +87,8 @@ export interface GateParts {
   readonly log: Log;
   readonly keyring: Keyring;
   readonly system: System;
+  /** Without it this process has the data to itself. */
+  readonly presence?: Pick<Presence, 'number' | 'gone'>;
 }
 
 export interface EntryBody {

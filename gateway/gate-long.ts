@@ -26,6 +26,7 @@ import {
   type GateParts,
   type Released,
 } from './gate-entries.ts';
+import { onlyOne } from './store/processes.ts';
 import type { Reader, Tx } from './store/store.ts';
 import { person as personTable, run as runTable, runMember } from './store/tables.ts';
 import { newId } from './system.ts';
@@ -63,10 +64,12 @@ export interface LongGate {
     request: LongRequest,
     work: LongWork<Started, Result, Value>,
   ): Promise<ReleasedRun<Value>>;
-  closeAbandoned(whose?: 'all' | 'own'): Promise<number>;
+  closeAbandoned(whose?: 'all' | 'gone' | 'own'): Promise<number>;
 }
 
 const populationAttempts = 3;
+/** A process that only lost its line to the database is back by then. */
+const secondLookMs = 3000;
 
 interface Population {
   readonly event: number;
@@ -75,7 +78,7 @@ interface Population {
 }
 
 export function createLongGate(
-  { store, system }: GateParts,
+  { store, system, presence = onlyOne }: GateParts,
   { append, appendEntry, recordFailure, refuse, cohortOfPeople }: EntryWriter,
 ): LongGate {
   const { clock, random } = system;
@@ -88,11 +91,14 @@ export function createLongGate(
   ): Promise<ReleasedRun<Value>> {
     const id = newId(random);
     await refuseUnlessRole(request, id);
+    const process = await presence.number();
     const {
       population: first,
       started,
       start,
-    } = await begin(request, work, id).catch((error: unknown) => refuseToBegin(request, id, error));
+    } = await begin(request, work, { id, process }).catch((error: unknown) =>
+      refuseToBegin(request, id, error),
+    );
     let population = first;
     own.add(id);
     try {
@@ -160,7 +166,7 @@ export function createLongGate(
   async function begin<Started>(
     request: LongRequest,
     work: Pick<LongWork<Started, never, never>, 'eligible' | 'start'>,
-    id: string,
+    { id, process }: { id: string; process: number | null },
   ): Promise<{ population: Population; started: Started; start: RunStart }> {
     for (let attempt = 0; attempt < populationAttempts; attempt++) {
       const population = await findPopulation(request, work.eligible);
@@ -199,6 +205,7 @@ export function createLongGate(
           people: population.people.length,
           startedEntry: receipt.number,
           begunMs: atMs,
+          process,
         });
         await insertMembers(tx, id, population.people);
         return { started: await work.start(tx, population.people, start), start };
@@ -366,22 +373,41 @@ export function createLongGate(
     return receipt;
   }
 
-  async function closeAbandoned(whose: 'all' | 'own' = 'all'): Promise<number> {
+  type RunRow = typeof runTable.$inferSelect;
+
+  /** Runs first, processes after: who began one of these had entered before. */
+  async function ofGone(begun: readonly RunRow[]): Promise<RunRow[]> {
+    const gone = await presence.gone(new Set(begun.flatMap(({ process }) => process ?? [])));
+    return begun.filter(({ id, process }) => !own.has(id) && (process === null || gone.has(process)));
+  }
+
+  async function chosen(whose: 'all' | 'gone' | 'own'): Promise<readonly RunRow[]> {
     const begun = await store.read((reader) =>
       reader.db.select().from(runTable).where(eq(runTable.state, 'started')),
     );
-    const open = whose === 'all' ? begun : begun.filter(({ id }) => own.has(id));
-    for (const row of open) {
+    if (whose === 'all') return begun;
+    if (whose === 'own') return begun.filter(({ id }) => own.has(id));
+    const suspected = await ofGone(begun);
+    if (suspected.every(({ process }) => process === null)) return suspected;
+    await new Promise((resolve) => setTimeout(resolve, secondLookMs));
+    return ofGone(suspected);
+  }
+
+  async function closeAbandoned(whose: 'all' | 'gone' | 'own' = 'all'): Promise<number> {
+    let closed = 0;
+    for (const row of await chosen(whose)) {
       const request = {
-        caller: { kind: 'system', id: whose === 'all' ? 'start-up' : 'stop' },
+        caller: { kind: 'system', id: whose === 'own' ? 'stop' : 'start-up' },
         operation: row.operation,
         purpose: 'service',
         categories: [],
         recipients: ['operator'],
         population: row.population,
       } as unknown as LongRequest;
-      await store.write((tx) =>
-        end(
+      const isClosed = await store.write(async (tx) => {
+        // Its own process, or another that closes, may have been first.
+        if (!(await isOpen(tx, row.id))) return false;
+        await end(
           tx,
           request,
           row.id,
@@ -389,10 +415,12 @@ export function createLongGate(
           'abandoned',
           { decision: 'abandoned' },
           undefined,
-        ),
-      );
+        );
+        return true;
+      });
+      if (isClosed) closed += 1;
     }
-    return open.length;
+    return closed;
   }
 
   return { runLong, closeAbandoned };

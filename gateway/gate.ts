@@ -44,10 +44,10 @@ export interface Gate {
   /** Records a refusal that was found before anything could be decided. @throws Refusal always */
   refuse(request: UseRequest & Pick<GateRequest, 'about'>, reason: Reason): Promise<never>;
   /**
-   * Closes work that began and never ended as "abandoned": all of it once at start-up, or what this process computes,
-   * when it must stop before that ends. Nothing of it is released any more. Returns how many.
+   * Closes work that began and never ended as "abandoned": all of it, that of processes that are gone, or what this
+   * process computes, when it must stop before that ends. Nothing of it is released any more. Returns how many.
    */
-  closeAbandoned(whose?: 'all' | 'own'): Promise<number>;
+  closeAbandoned(whose?: 'all' | 'gone' | 'own'): Promise<number>;
 }
 
 export function createGate(parts: GateParts): Gate {

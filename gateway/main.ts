@@ -10,7 +10,7 @@ import { openChain, openCore, type Core, type OpenChain } from './compose.ts';
 import { waysOut } from './commands/ways-out.ts';
 import { isLoopback, loadConfig, variables } from './config.ts';
 import { demoSurface } from './demo/routes.ts';
-import { ensureDemoWorld, type World } from './demo/world.ts';
+import { ensureDemoWorld, settledWorld, type World } from './demo/world.ts';
 import { GatewayError } from './errors.ts';
 import { createHealth, healthRoutes, type Health } from './http/health.ts';
 import { metricsRoutes, type MetricsParts } from './http/metrics.ts';
@@ -25,6 +25,8 @@ import { resumeErasures } from './rights/erase.ts';
 import { retentionRound } from './rights/retention.ts';
 import { realSystem } from './system.ts';
 
+/** Between two looks for work that a dead process left open. */
+const goneEveryMs = 5_000;
 /** How long a person's file waits for its anchor. */
 const anchorPatienceMs = 3_000;
 
@@ -41,7 +43,7 @@ async function start(): Promise<void> {
   mkdirSync(config.home, { recursive: true, mode: 0o700 });
   // Two gateways on one folder would each close the other's running work as abandoned.
   const lock = await lockHome(config.home);
-  const core = await openCore(config, realSystem).catch(async (error: unknown) => {
+  const core = await openCore(config, realSystem, { role: 'gateway' }).catch(async (error: unknown) => {
     await lock.release();
     throw error;
   });
@@ -58,7 +60,7 @@ async function start(): Promise<void> {
   let world: World;
   try {
     stopping.last('the chain', () => anchoring.close());
-    await anchoring.start();
+    await openAnchoring(core, anchoring);
     world = await serve(core, anchoring, health, stopping);
   } catch (error) {
     await stopping.stop();
@@ -77,11 +79,18 @@ async function start(): Promise<void> {
       setTimeout(() => void stopping.stop().then((code) => process.exit(code)), drainMs);
     });
   }
-  greet(core, anchoring.opened(), world, Math.round(performance.now() - begun));
+  await greet(core, anchoring.opened(), world, Math.round(performance.now() - begun));
+}
+
+/** Who does not lead compares too, where there is something to compare with, and leaves the chain to the leader. */
+async function openAnchoring({ config, leadership, chain }: Core, anchoring: Anchoring): Promise<void> {
+  if (leadership.isLeader() || config.chainUrl === undefined || (await chain()) !== null)
+    await anchoring.start();
+  if (!leadership.isLeader()) await anchoring.rest();
 }
 
 function anchoringOf(core: Core): Anchoring<OpenChain> {
-  const { config, store, log, publisher, system } = core;
+  const { config, store, log, publisher, system, leadership } = core;
   return createAnchoring({
     open: () => openChain(core),
     anchorerOn: (chain) =>
@@ -92,6 +101,7 @@ function anchoringOf(core: Core): Anchoring<OpenChain> {
         chain,
         origin: config.origin,
         clock: system.clock,
+        mayAnchor: () => leadership.isLeader(),
         mostFeePerGasWei: BigInt(config.chainMostFeeGwei) * 1_000_000_000n,
       }),
     isLocal: config.chainUrl === undefined,
@@ -106,30 +116,28 @@ function anchoringOf(core: Core): Anchoring<OpenChain> {
 }
 
 async function serve(core: Core, anchoring: Anchoring, health: Health, stopping: Stopping): Promise<World> {
-  const { config, store, publisher, gate, system, operations } = core;
+  const { config, store, publisher, gate, system, operations, leadership } = core;
   // Before anything is written: a witness that saw more than this folder holds keeps it from going on.
   for (const { witness, detail } of await core.witnesses.check()) {
     say(`the witness ${witness} could not be asked what it saw: ${detail}`);
   }
-  await recordRestore(operations);
   // On the own chain an anchor is there at once and costs nothing; elsewhere the next round has to do.
   if (config.chainUrl === undefined) {
     core.anchorBeforeProofs(() =>
       Promise.race([
-        anchoring.round().catch(() => undefined),
+        leadership
+          .asLeader(() => anchoring.round())
+          .then(
+            () => undefined,
+            () => undefined,
+          ),
         new Promise<void>((resolve) => void setTimeout(resolve, anchorPatienceMs).unref()),
       ]),
     );
   }
   // Before anything is closed: a demo history that was cut short goes on with its own clock.
-  const world = await ensureDemoWorld(core, { say });
-  const abandoned = await gate.closeAbandoned();
-  if (abandoned > 0) say(`closed ${abandoned} piece(s) of work that a stop had interrupted`);
-  const erased = await resumeErasures(operations).catch((error: unknown) => {
-    say(`an erasure that was interrupted has to wait: ${messageOf(error)}`);
-    return 0;
-  });
-  if (erased > 0) say(`completed ${erased} erasure(s) that a stop had interrupted`);
+  const world = await worldOf(core);
+  if (leadership.isLeader()) await endInterrupted(core);
 
   const oauth = oauthSurface(core);
   const recommender = createRecommender(operations);
@@ -155,24 +163,55 @@ async function serve(core: Core, anchoring: Anchoring, health: Health, stopping:
       ...(world === 'demo' && isLoopback(config.host) ? [demoSurface(core, oauth)] : []),
     ],
   });
+  const asLeader = (work: () => Promise<unknown>) => (): Promise<unknown> => leadership.asLeader(work);
   const rounds = [
-    every(config.checkpointEveryMs, 'checkpoint', () => publisher.publish()),
-    every(config.checkpointEveryMs, 'witnesses', () => askWitnesses(core)),
+    every(
+      config.checkpointEveryMs,
+      'checkpoint',
+      async () => (await leadership.asLeader(() => publisher.publish())) ?? publisher.follow(),
+    ),
+    every(
+      config.checkpointEveryMs,
+      'witnesses',
+      async () => (await leadership.asLeader(() => askWitnesses(core))) ?? core.witnesses.follow(),
+    ),
     every(
       config.anchorEveryMs,
       'anchor',
-      () => anchoring.round(),
-      (delayMs) => anchoring.plan(system.clock.nowMs() + delayMs),
+      asLeader(() => anchoring.round()),
+      (delayMs) => {
+        if (leadership.isLeader()) anchoring.plan(system.clock.nowMs() + delayMs);
+      },
     ),
     every(60_000, 'rejected requests', () => app.rejected.flush()),
-    every(600_000, 'sweep', async () => {
-      await deleteExpired(store, system.clock.nowMs());
-      await expireQuarantine(operations);
-      await retentionRound(operations);
-    }),
+    every(
+      600_000,
+      'sweep',
+      asLeader(async () => {
+        await deleteExpired(store, system.clock.nowMs());
+        await expireQuarantine(operations);
+        await retentionRound(operations);
+      }),
+    ),
   ];
-  stopping.last('the witnesses', () => askWitnesses(core));
-  stopping.last('the last signed head', () => publisher.publish());
+  // A file of its own has no other gateway whose death could leave work open, and commands look after theirs.
+  if (config.postgresUrl !== undefined)
+    rounds.push(
+      every(
+        goneEveryMs,
+        'work of processes that are gone',
+        asLeader(() => closeGone(core)),
+      ),
+    );
+  leadership.onChange((leads) => void changeLead(core, anchoring, leads));
+  stopping.last(
+    'the witnesses',
+    asLeader(() => askWitnesses(core)),
+  );
+  stopping.last(
+    'the last signed head',
+    asLeader(() => publisher.publish()),
+  );
   stopping.last('the count of rejected requests', () => app.rejected.flush());
   stopping.last('the rounds in the background', () => Promise.all(rounds.map((round) => round.stop())));
   // Calls that are being answered come first: their entries belong under the last signature.
@@ -182,7 +221,7 @@ async function serve(core: Core, anchoring: Anchoring, health: Health, stopping:
     if (cut > 0) stopping.tell(`${cut} request(s) without their answer`);
     if (abandoned > 0) stopping.tell(`${abandoned} piece(s) of work, closed as abandoned`);
   });
-  await publisher.publish();
+  await leadership.asLeader(() => publisher.publish());
   if (anchoring.status().chain === 'answers') {
     await anchoring
       .round()
@@ -190,6 +229,44 @@ async function serve(core: Core, anchoring: Anchoring, health: Health, stopping:
   }
   await app.fastify.listen({ host: config.host, port: config.port });
   return world;
+}
+
+/** The world is made, or gone on with, by the process that leads; others wait until it is settled. */
+async function worldOf(core: Core): Promise<World> {
+  while (!core.leadership.isLeader()) {
+    const settled = await settledWorld(core);
+    if (settled !== undefined) return settled;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+  return ensureDemoWorld(core, { say });
+}
+
+/** What a process that is gone left open. A failure is said: the rounds try again, and a later start. */
+async function endInterrupted(core: Core): Promise<void> {
+  await recordRestore(core.operations);
+  await closeGone(core);
+  const erased = await resumeErasures(core.operations).catch((error: unknown) => {
+    say(`an erasure that was interrupted has to wait: ${messageOf(error)}`);
+    return 0;
+  });
+  if (erased > 0) say(`completed ${erased} erasure(s) that a stop had interrupted`);
+}
+
+async function closeGone({ gate }: Core): Promise<void> {
+  const abandoned = await gate.closeAbandoned('gone');
+  if (abandoned > 0) say(`closed ${abandoned} piece(s) of work that a stop had interrupted`);
+}
+
+async function changeLead(core: Core, anchoring: Anchoring, leads: boolean): Promise<void> {
+  say(leads ? 'this process leads now: it signs and anchors' : 'this process does not lead any more');
+  try {
+    if (!leads) return await anchoring.rest();
+    // Not in a minute: what the chain knows is compared with the log first of all.
+    await core.leadership.asLeader(() => anchoring.round());
+    await core.leadership.asLeader(() => endInterrupted(core));
+  } catch (error) {
+    process.stderr.write(`taking over: ${messageOf(error)}\n`);
+  }
 }
 
 interface Stopping {
@@ -290,15 +367,24 @@ function every(
   };
 }
 
-function greet({ config }: Core, open: OpenChain | undefined, world: 'demo' | 'real', tookMs: number): void {
+async function greet(
+  core: Core,
+  open: OpenChain | undefined,
+  world: 'demo' | 'real',
+  tookMs: number,
+): Promise<void> {
+  const { config, leadership } = core;
+  const silence = leadership.isLeader()
+    ? 'does not answer; nothing is anchored until it does'
+    : `${config.chainUrl} (another process leads and anchors)`;
   say(`
 Assent is ready (${tookMs} ms)
 
   portal              ${config.publicUrl}/
 ${world === 'demo' ? `  demo, all doors     ${config.publicUrl}/demo\n` : ''}  check a proof       ${config.publicUrl}/verify
   OAuth issuer        ${config.publicUrl}/oidc
-  chain (JSON-RPC)    ${open?.url ?? 'does not answer; nothing is anchored until it does'}
-  contract            ${open?.trusted.contract ?? 'unknown'}
+  chain (JSON-RPC)    ${open?.url ?? silence}
+  contract            ${(open?.trusted ?? (await core.chain()))?.contract ?? 'unknown'}
   data folder         ${config.home}
 
 Not for production as it is:

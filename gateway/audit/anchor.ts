@@ -22,6 +22,8 @@ export interface AnchorerParts {
   readonly chain: Chain;
   readonly origin: string;
   readonly clock: Clock;
+  /** Whether this process still is the one that anchors; asked before a transaction is stored. */
+  readonly mayAnchor?: () => boolean;
   /** Told once a replaced chain's anchors are given up and the incident entry that says so is durable. */
   readonly onChainLost?: (loss: ChainLoss) => void;
   /** A transaction that is not mined after this long is replaced with the newest head and higher fees. */
@@ -175,7 +177,9 @@ export function createAnchorer(parts: AnchorerParts): Anchorer {
       nonce,
       fees,
     );
-    return outbox.store({ epoch, size: head.size, root, checkpointHash, signed });
+    // The account pays and signs for one process at a time: what began as the leader does not go on as another.
+    if (parts.mayAnchor?.() === false) throw refused('another process anchors now');
+    return outbox.store({ epoch, size: head.size, root, checkpointHash, signed }, replaced);
   }
 
   async function finalise(epoch: string): Promise<void> {
@@ -190,6 +194,8 @@ export function createAnchorer(parts: AnchorerParts): Anchorer {
   async function compare(anchored: AnchoredHead | undefined): Promise<void> {
     if (anchored === undefined) return;
     const { size, root } = anchored;
+    // Another process may have appended and anchored it.
+    if (size > log.durableSize()) await log.refresh();
     const held = log.durableSize();
     if (size > held) {
       throw new GatewayError(

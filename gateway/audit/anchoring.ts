@@ -44,6 +44,8 @@ export interface Anchoring<Opened extends OpenedChain = OpenedChain> {
   status(): AnchoringStatus;
   /** Undefined while no chain has answered. */
   opened(): Opened | undefined;
+  /** Another process anchors now: what is known of the chain is forgotten, and found anew by the next round. */
+  rest(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -106,6 +108,14 @@ export function createAnchoring<Opened extends OpenedChain>(
     plan: (atMs) => void (status = { ...status, nextRoundMs: atMs }),
     status: () => status,
     opened: () => open?.opened,
+    async rest() {
+      // Nobody else can have gone on with a chain of this process's own.
+      if (parts.isLocal) return;
+      const gone = open;
+      open = undefined;
+      status = { ...status, chain: 'unasked', sinceMs: parts.clock.nowMs(), nextRoundMs: undefined };
+      await gone?.opened.close();
+    },
     async close() {
       const gone = open;
       open = undefined;

@@ -1,5 +1,5 @@
 // The rows of anchors: what was signed, sent and mined. States change, rows never go away.
-import { and, asc, desc, eq, inArray, isNotNull, isNull, ne } from 'drizzle-orm';
+import { and, asc, desc, eq, gt, inArray, isNotNull, isNull, ne } from 'drizzle-orm';
 import type { AnchorReceipt, SignedTransaction } from '../chain/chain.ts';
 import { GatewayError } from '../errors.ts';
 import type { Store, Tx } from '../store/store.ts';
@@ -32,9 +32,14 @@ const unmined = { sequence: null, blockNumber: null, blockHash: null, gasUsed: n
 export interface Outbox {
   /** Rows in these states, at most 100. */
   find(epoch: string, states: readonly AnchorState[], order: 'oldest' | 'newest'): Promise<AnchorRow[]>;
-  /** Durable when it returns: only then may the transaction leave. */
+  /**
+   * Durable when it returns: only then may the transaction leave. Where another process has stored one with this nonce
+   * meanwhile, that one is returned and this one is not stored.
+   * @param replaced the newest one with this nonce that the caller knows of
+   */
   store(
     order: Pick<AnchorRow, 'epoch' | 'size' | 'root' | 'checkpointHash'> & { signed: SignedTransaction },
+    replaced?: AnchorRow,
   ): Promise<AnchorRow>;
   setState(row: AnchorRow, state: AnchorState): Promise<AnchorRow>;
   /** Writes down what the chain says of a transaction; undefined (unknown there) changes nothing. */
@@ -75,8 +80,21 @@ export function openOutbox(store: Store, clock: Clock): Outbox {
           .limit(rowLimit),
       ),
 
-    store: ({ signed, ...head }) =>
+    store: ({ signed, ...head }, replaced) =>
       store.write(async (tx) => {
+        const unknown = and(
+          eq(anchorTable.epoch, head.epoch),
+          eq(anchorTable.nonce, signed.nonce),
+          inArray(anchorTable.state, ['signed', 'broadcast']),
+          gt(anchorTable.id, replaced?.id ?? 0),
+        );
+        const [other] = await tx.db
+          .select()
+          .from(anchorTable)
+          .where(unknown)
+          .orderBy(desc(anchorTable.id))
+          .limit(1);
+        if (other !== undefined) return other;
         const nowMs = clock.nowMs();
         const [row] = await tx.db
           .insert(anchorTable)

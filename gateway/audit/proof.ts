@@ -126,6 +126,8 @@ export function createProver(parts: ProverParts): Prover {
 
   return {
     async bundle(number, disclose) {
+      // Another process may have appended it.
+      if (number >= log.durableSize()) await log.refresh();
       const found = await store.read(async (reader) => {
         const row = await findEntry(reader, number);
         return row === undefined

@@ -3,6 +3,7 @@
 import { createPrivateKey, createPublicKey, sign as signBytes, type KeyObject } from 'node:crypto';
 import { desc, eq } from 'drizzle-orm';
 import { GatewayError } from '../errors.ts';
+import { alwaysLeader, type Leadership } from '../store/processes.ts';
 import { fixed, query, type Store } from '../store/store.ts';
 import { checkpoint as checkpointTable, entry as entryTable } from '../store/tables.ts';
 import type { Clock } from '../system.ts';
@@ -45,8 +46,14 @@ export interface SignedHead {
 }
 
 export interface Publisher {
-  /** Signs the newest durable head unless that was done; returns the newest checkpoint, undefined for an empty log. */
+  /**
+   * Signs the newest durable head unless that was done; returns the newest checkpoint, undefined for an empty log.
+   * Where another process leads it waits until that one has signed what is durable now.
+   * @throws GatewayError `store_unavailable` when that takes too long; ask again
+   */
   publish(): Promise<SignedHead | undefined>;
+  /** Brings tree and map up to the newest checkpoint that another process signed. */
+  follow(): Promise<void>;
   latest(): Promise<SignedHead | undefined>;
   /**
    * Compares the log with the newest checkpoint, for start-up.
@@ -64,16 +71,30 @@ const lastKind = query((db) =>
 );
 const newest = query((db) => db.select().from(checkpointTable).orderBy(desc(checkpointTable.size)).limit(1));
 
-export function createPublisher(parts: { store: Store; log: Log; signer: Signer; clock: Clock }): Publisher {
-  const { store, log, signer, clock } = parts;
+const pollMs = 100;
+
+export interface PublisherParts {
+  readonly store: Store;
+  readonly log: Log;
+  readonly signer: Signer;
+  readonly clock: Clock;
+  /** Without it this process signs. */
+  readonly leadership?: Pick<Leadership, 'asLeader'>;
+  /** How long a call waits for another process that signs. */
+  readonly patienceMs?: number;
+}
+
+export function createPublisher(parts: PublisherParts): Publisher {
+  const { store, log, signer, clock, leadership = alwaysLeader, patienceMs = 5000 } = parts;
   let publishing: Promise<unknown> = Promise.resolve();
 
   const latest = async (): Promise<SignedHead | undefined> =>
     (await store.read((reader) => reader.run(newest)))[0];
 
   async function publishNow(): Promise<SignedHead | undefined> {
-    await log.refresh();
+    // In this order: what another process signs in between must be no longer than what is known here.
     const last = await latest();
+    await log.refresh();
     const held = log.durableSize();
     if (held === 0 || held === last?.size) return last;
     if (last !== undefined && held < last.size)
@@ -97,6 +118,43 @@ export function createPublisher(parts: { store: Store; log: Log; signer: Signer;
     if (stored === undefined || Buffer.compare(stored.root, root) !== 0)
       throw new GatewayError('log_fork', `another root was signed for the first ${size} entries`);
     return stored;
+  }
+
+  /** One at a time in this process. */
+  function signNext(): Promise<SignedHead | undefined> {
+    const next = publishing.then(publishNow, publishNow);
+    publishing = next.catch(() => undefined);
+    return next;
+  }
+
+  async function signOrWait(): Promise<SignedHead | undefined> {
+    const untilMs = performance.now() + patienceMs;
+    let wanted: number | undefined;
+    for (;;) {
+      // Asked each time: the one that led may have died, and the place be ours.
+      const signed = await leadership.asLeader(signNext);
+      if (signed !== undefined) return signed.value;
+      if (wanted === undefined) {
+        await log.refresh();
+        wanted = log.durableSize();
+      }
+      const head = await latest();
+      if ((head?.size ?? 0) >= wanted) {
+        await catchUp(head);
+        return head;
+      }
+      if (performance.now() > untilMs)
+        throw new GatewayError('store_unavailable', 'this is not signed yet; ask again in a few seconds');
+      await new Promise((resolve) => setTimeout(resolve, pollMs));
+    }
+  }
+
+  /** A map only grows: one that was taken to this head answers for it until the next. */
+  async function catchUp(head: SignedHead | undefined): Promise<void> {
+    if (head === undefined) return;
+    if (log.durableSize() < head.size) await log.refresh();
+    await log.tree();
+    await log.map(head.size);
   }
 
   /** That the map of the leaves is the one that was signed: else proofs would be made from another. */
@@ -131,11 +189,8 @@ export function createPublisher(parts: { store: Store; log: Log; signer: Signer;
 
   return {
     latest,
-    publish() {
-      const next = publishing.then(publishNow, publishNow);
-      publishing = next.catch(() => undefined);
-      return next;
-    },
+    publish: signOrWait,
+    follow: async () => catchUp(await latest()),
     async check() {
       const last = await latest();
       if (last === undefined) return;

@@ -2,8 +2,9 @@
 // Witnesses that are dead or missing never stop the log; they stop the level "witnessed". A witness that knows more of
 // this log than the gateway does, or another history, is the sign of a rollback or a fork.
 import { createHash } from 'node:crypto';
-import { asc, desc, eq, lt, max } from 'drizzle-orm';
+import { and, asc, desc, eq, gt, lt, max } from 'drizzle-orm';
 import { GatewayError } from '../errors.ts';
+import { alwaysLeader, type Leadership } from '../store/processes.ts';
 import type { Reader, Store } from '../store/store.ts';
 import { cosignature as cosignatureTable, setting } from '../store/tables.ts';
 import type { Clock } from '../system.ts';
@@ -47,9 +48,12 @@ export interface Witnesses {
   check(): Promise<readonly { readonly witness: string; readonly detail: string }[]>;
   /**
    * Asks all witnesses that have not cosigned this head and are not being left alone after a failure, side by side.
-   * Stores what they sign. Never throws for what a witness does.
+   * Stores what they sign. Never throws for what a witness does. Where another process leads, that one asks: then this
+   * waits a moment for the quorum.
    */
   ask(head: SignedHead): Promise<readonly WitnessState[]>;
+  /** Reads what another process that asks has stored. */
+  follow(): Promise<void>;
   states(): readonly WitnessState[];
   /** Size of the newest head whose stored cosignatures meet the quorum; 0 for none, and where the quorum is `none`. */
   witnessedSize(): Promise<number>;
@@ -69,6 +73,8 @@ export interface WitnessesParts {
   readonly onConflict?: (state: WitnessState) => void;
   /** For one request. */
   readonly timeoutMs?: number;
+  /** Without it this process asks. */
+  readonly leadership?: Pick<Leadership, 'asLeader' | 'isLeader'>;
 }
 
 /** What a request came to. `size` is the witness's own, where it told. */
@@ -96,8 +102,11 @@ const defaultTimeoutMs = 5000;
 const answerLimitBytes = 64 * 1024;
 const lineLimit = 64;
 const searchPage = 500;
+const newestPage = 5;
 const firstPauseMs = 2000;
 const longestPauseMs = 10 * 60_000;
+const quorumPatienceMs = 2500;
+const quorumPollMs = 100;
 
 /** The note of a head with the cosignatures stored for it. */
 export async function noteWithCosignatures(reader: Reader, head: SignedHead): Promise<string> {
@@ -112,7 +121,7 @@ export async function noteWithCosignatures(reader: Reader, head: SignedHead): Pr
 }
 
 export async function createWitnesses(parts: WitnessesParts): Promise<Witnesses> {
-  const { store, log, policy, logKey, clock } = parts;
+  const { store, log, policy, logKey, clock, leadership = alwaysLeader } = parts;
   const timeoutMs = parts.timeoutMs ?? defaultTimeoutMs;
   const logPath = createHash('sha256').update(logKey.name).digest('hex');
   const tracks = await openTracks(store, policy);
@@ -156,6 +165,7 @@ export async function createWitnesses(parts: WitnessesParts): Promise<Witnesses>
         return keep(track, head, reply.line);
       case 'size':
         // It may know a head that was signed since this one.
+        if (reply.size > log.durableSize()) await log.refresh();
         if (reply.size > log.durableSize()) {
           const detail = `it knows this log at ${reply.size} entries; here are ${log.durableSize()}`;
           return contradict(track, head, reply.size, detail);
@@ -234,6 +244,7 @@ export async function createWitnesses(parts: WitnessesParts): Promise<Witnesses>
   }
 
   async function compare(witness: string, size: number, root: Uint8Array): Promise<void> {
+    if (size > log.durableSize()) await log.refresh();
     const held = log.durableSize();
     if (size > held) {
       throw new GatewayError(
@@ -251,26 +262,71 @@ export async function createWitnesses(parts: WitnessesParts): Promise<Witnesses>
     }
   }
 
+  /** Tracks belong to the process that asks; of the others only the sizes in the table are known. */
+  async function follow(): Promise<void> {
+    const sizes = await cosignedSizes(store);
+    for (const track of tracks) {
+      const size = sizes.get(track.id) ?? 0;
+      if (size <= track.size) continue;
+      track.size = size;
+      track.old = Math.max(track.old, size);
+      track.outcome = 'cosigned';
+      track.detail = null;
+    }
+  }
+
+  async function askAll(head: SignedHead): Promise<void> {
+    const due = tracks.filter(
+      ({ witness, size, isAsked, askAgainMs }) =>
+        witness.url !== null && size < head.size && !isAsked && askAgainMs <= clock.nowMs(),
+    );
+    await Promise.all(
+      due.map(async (track) => {
+        track.isAsked = true;
+        try {
+          await askOne(track, head);
+        } finally {
+          track.isAsked = false;
+        }
+      }),
+    );
+    if (due.some(({ outcome }) => outcome === 'cosigned')) await raiseWitnessed(head.size);
+  }
+
+  async function untilWitnessed(head: SignedHead): Promise<void> {
+    if (policy.quorum === 'none') return;
+    const untilMs = performance.now() + quorumPatienceMs;
+    while ((await witnessedSize()) < head.size && performance.now() < untilMs)
+      await new Promise((resolve) => setTimeout(resolve, quorumPollMs));
+  }
+
+  async function witnessedSize(): Promise<number> {
+    // What this process asks for, it knows; what another one stored is looked for among the newest.
+    if (witnessed === undefined) witnessed = await searchWitnessed();
+    else if (!leadership.isLeader()) witnessed = Math.max(witnessed, await searchWitnessed(witnessed));
+    return witnessed;
+  }
+
   async function raiseWitnessed(size: number): Promise<void> {
     witnessed ??= await searchWitnessed();
     if (size > witnessed && quorumMet(policy, await voicesAt(size))) witnessed = size;
   }
 
-  /** From the newest size on backwards: another process may have stored them. */
-  async function searchWitnessed(): Promise<number> {
+  /** From the newest size on backwards, all, or a few of those above a known one: another process may have stored them. */
+  async function searchWitnessed(above?: number): Promise<number> {
     if (policy.quorum === 'none') return 0;
     for (let below = Number.MAX_SAFE_INTEGER; ;) {
       const rows = await store.read((reader) =>
         reader.db
           .selectDistinct({ size: cosignatureTable.size })
           .from(cosignatureTable)
-          .where(lt(cosignatureTable.size, below))
+          .where(and(lt(cosignatureTable.size, below), gt(cosignatureTable.size, above ?? 0)))
           .orderBy(desc(cosignatureTable.size))
-          .limit(searchPage),
+          .limit(above === undefined ? searchPage : newestPage),
       );
       for (const { size } of rows) if (quorumMet(policy, await voicesAt(size))) return size;
       const last = rows.at(-1);
-      if (last === undefined) return 0;
+      if (last === undefined || above !== undefined) return above ?? 0;
       below = last.size;
     }
   }
@@ -304,39 +360,36 @@ export async function createWitnesses(parts: WitnessesParts): Promise<Witnesses>
     },
 
     async ask(head) {
-      const due = tracks.filter(
-        ({ witness, size, isAsked, askAgainMs }) =>
-          witness.url !== null && size < head.size && !isAsked && askAgainMs <= clock.nowMs(),
-      );
-      await Promise.all(
-        due.map(async (track) => {
-          track.isAsked = true;
-          try {
-            await askOne(track, head);
-          } finally {
-            track.isAsked = false;
-          }
-        }),
-      );
-      if (due.some(({ outcome }) => outcome === 'cosigned')) await raiseWitnessed(head.size);
+      const asked = await leadership.asLeader(() => askAll(head));
+      if (asked === undefined) {
+        await untilWitnessed(head);
+        await follow();
+      }
       return tracks.map(stateOf);
     },
 
+    follow,
     states: () => tracks.map(stateOf),
-    witnessedSize: async () => (witnessed ??= await searchWitnessed()),
+    witnessedSize,
   };
 }
 
-async function openTracks(store: Store, policy: Policy): Promise<Track[]> {
+/** Largest size that each has cosigned. */
+async function cosignedSizes(store: Store): Promise<Map<string, number>> {
   const rows = await store.read((reader) =>
     reader.db
       .select({ witness: cosignatureTable.witness, size: max(cosignatureTable.size) })
       .from(cosignatureTable)
       .groupBy(cosignatureTable.witness),
   );
+  return new Map(rows.map(({ witness, size }) => [witness, size ?? 0]));
+}
+
+async function openTracks(store: Store, policy: Policy): Promise<Track[]> {
+  const sizes = await cosignedSizes(store);
   return policy.witnesses.map((witness) => {
     const id = `${witness.key.name}+${witness.key.keyId.toString(16).padStart(8, '0')}`;
-    const size = rows.find((row) => row.witness === id)?.size ?? 0;
+    const size = sizes.get(id) ?? 0;
     return {
       witness,
       id,

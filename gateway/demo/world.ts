@@ -25,9 +25,9 @@ const settings = { world: 'world', start: 'demo-start', built: 'demo-built', don
  * began without it, or holds anything else, stays real for good.
  */
 export async function ensureDemoWorld(core: Core, { say }: WorldOptions): Promise<World> {
+  const settled = await settledWorld(core);
+  if (settled !== undefined) return settled;
   const known = await readSettings(core);
-  if (known.world === 'real') return 'real';
-  if (known.world === 'demo' && known.built !== undefined) return 'demo';
   if (known.world === undefined && (core.config.empty || (await isInUse(core)))) {
     await writeSettings(core, { [settings.world]: 'real' });
     return 'real';
@@ -44,6 +44,13 @@ export async function ensureDemoWorld(core: Core, { say }: WorldOptions): Promis
   await writeSettings(core, { [settings.built]: String(core.system.clock.nowMs()) });
   say(`the demo world is ready: ${core.log.durableSize()} log entries`);
   return 'demo';
+}
+
+/** Which world it is, once that is settled: by another process that leads. */
+export async function settledWorld(core: Core): Promise<World | undefined> {
+  const { world, built } = await readSettings(core);
+  if (world === 'real') return 'real';
+  return world === 'demo' && built !== undefined ? 'demo' : undefined;
 }
 
 /** Midnight where the shop is (UTC+8), so that the hours of the history are hours people are awake. */

@@ -267,6 +267,7 @@ export const run = sqliteTable('run', {
   manifest: text('manifest').notNull().default('{}'),
   begunMs: integer('begun_ms').notNull(),
   endedMs: integer('ended_ms'),
+  process: integer('process'),
 });
 
 export const runMember = sqliteTable('run_member', {

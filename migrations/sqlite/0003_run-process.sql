@@ -1,0 +1,2 @@
+-- Which process computes a run: null where one process has the data to itself
+ALTER TABLE run ADD COLUMN process INTEGER;
