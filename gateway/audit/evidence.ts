@@ -4,7 +4,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { readAnchor, readShownEntry, type BundleAnchor, type ShownEntry } from './bundle.ts';
 import { equalBytes, fromBase64, toHex, toUtf8 } from './bytes.ts';
 import { fail } from './checks.ts';
-import { decodeEntry, isMapHead, type Entry } from './entry.ts';
+import { decodeEntry, isMapHead, type Entry, type PlainObject } from './entry.ts';
 import {
   exact,
   hash,
@@ -158,13 +158,31 @@ export function isWithin(atSeconds: number, { fromMs, toMs }: Period): boolean {
   return atSeconds * 1000 >= fromMs && atSeconds * 1000 <= toMs;
 }
 
-/** @throws FormatError unless each text has its hash */
-export function checkNotices({ notices }: Evidence): void {
+/**
+ * @param payloads those of the entries shown, where they are open
+ * @throws FormatError unless each text has its hash, and an entry shown here names it
+ */
+export function checkNotices({ notices }: Evidence, payloads: readonly (PlainObject | null)[]): void {
+  const named = new Set(payloads.flatMap(noticeHashesIn));
   for (const { hash: wanted, id, version, body } of notices) {
     if (toHex(sha256(toUtf8(body))) !== wanted)
       throw fail('notices', `the text of notice ${id}, version ${version}, is another one`);
+    if (!named.has(wanted))
+      throw fail('notices', `no entry shown here names notice ${id}, version ${version}`);
   }
 }
+
+/** Hashes of notices that a payload names, wherever in it: members whose name begins with "notice". */
+export function noticeHashesIn(value: unknown): string[] {
+  if (Array.isArray(value)) return value.flatMap(noticeHashesIn);
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, inner]) =>
+    name.startsWith('notice') ? [inner].flat().filter(isHashText) : noticeHashesIn(inner),
+  );
+}
+
+const isHashText = (value: unknown): value is string =>
+  typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
 
 /**
  * The receipts, read.

@@ -379,7 +379,9 @@ function verifyEvidence(context: Context, evidence: Evidence): Found {
         checkSelection(evidence, leaves, head.size);
       });
   }
-  check('notices', 'each text of a notice has its hash', () => checkNotices(evidence));
+  check('notices', 'each text of a notice has its hash, and an entry here names it', () =>
+    checkNotices(evidence, shown?.map(({ payload }) => payload) ?? []),
+  );
   const receipts =
     trust === undefined
       ? undefined

@@ -2,7 +2,7 @@
 // receipts. Whom a shown entry concerns sees that it was handed out.
 import { and, asc, eq, gte, inArray, lt, or, type SQL } from 'drizzle-orm';
 import { entryKinds, mapHeadKind, type PlainObject } from '../audit/entry.ts';
-import type { Selection } from '../audit/evidence.ts';
+import { noticeHashesIn, type Selection } from '../audit/evidence.ts';
 import { toHex } from '../audit/bytes.ts';
 import { findEntry, kindName, openPayload, type EntryRow } from '../audit/payload.ts';
 import type { Prover } from '../audit/proof.ts';
@@ -293,7 +293,7 @@ async function read(
         if (row.kind === mapHeadKind) continue;
         const opened = await openPayload(operations.keyring, reader, row);
         if (opened === undefined) continue;
-        for (const hash of noticesIn(opened.payload)) hashes.add(hash);
+        for (const hash of noticeHashesIn(opened.payload)) hashes.add(hash);
         const person = personOf(row.holder);
         if (person !== null && kindName(row.kind) === 'erasure-completed') erasures.push(row.number);
         if (person !== null && kindName(row.kind) === 'consent') choices.push({ number: row.number, person });
@@ -318,14 +318,6 @@ async function read(
   for (const { number, person } of choices) receipts.push(await receiptOfConsent(parts, person, number));
   receipts.push(...(await receiptsOfErasures(parts, erasures)));
   return { notices, receipts };
-}
-
-/** Hashes under names such as `notice` and `notices`, however deep. */
-function noticesIn(value: unknown, isNamed = false): string[] {
-  if (typeof value === 'string') return isNamed && /^[0-9a-f]{64}$/.test(value) ? [value] : [];
-  if (Array.isArray(value)) return value.flatMap((one) => noticesIn(one, isNamed));
-  if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([name, inner]) => noticesIn(inner, name.startsWith('notice')));
 }
 
 async function selectionOf(

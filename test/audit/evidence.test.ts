@@ -9,10 +9,10 @@ import { verifyFile } from '../../gateway/audit/verify.ts';
 import * as example from './example-log.ts';
 import * as person from './person-log.ts';
 
-const log = person.buildLog(person.examplePlan);
-const [firstSize, size] = log.sizes as [number, number];
 const body = 'We use what you browse\nto suggest items.';
 const notice = { hash: toHex(sha256(toUtf8(body))), id: 'browsing', version: 2, language: 'en', body };
+const log = person.buildLog(person.namingNotice(notice.hash));
+const [firstSize, size] = log.sizes as [number, number];
 const checkpoint = await log.checkpoint(size);
 
 const receiptOf = (indices: readonly number[], change: Partial<Receipt> = {}) =>
@@ -106,7 +106,7 @@ describe('evidence', () => {
   });
 
   it('may be empty, and may be anchored', async () => {
-    expect(await verdictOf({ ...partner, ...of([]) })).toBe('holds: every check');
+    expect(await verdictOf({ ...partner, ...of([]), notices: [] })).toBe('holds: every check');
     expect(await verdictOf({ ...partner, anchor: log.anchorAt(firstSize, size) })).toBe('holds: every check');
   });
 
@@ -195,6 +195,14 @@ describe('evidence', () => {
       'notices',
       'another text under a hash',
       () => ({ ...period, notices: [{ ...notice, body: 'We sell it.' }] }),
+    ],
+    [
+      'notices',
+      'a notice that no entry shown here names',
+      () => {
+        const other = { ...notice, body: 'We sell it.', hash: toHex(sha256(toUtf8('We sell it.'))) };
+        return { ...period, notices: [notice, other] };
+      },
     ],
     [
       'receipts',

@@ -20,7 +20,8 @@ import {
 import { mutantsOf } from './mutants.ts';
 import * as person from './person-log.ts';
 
-const log = person.buildLog(person.examplePlan);
+const body = 'We use what you browse to suggest items.';
+const log = person.buildLog(person.namingNotice(toHex(sha256(toUtf8(body)))));
 const [firstSize, size] = log.sizes as [number, number];
 const tagText = toBase64(person.tagOf(0));
 
@@ -46,7 +47,6 @@ const bundle = async (): Promise<Omit<Bundle, 'seal'>> => ({
 
 async function evidence(): Promise<Omit<Evidence, 'seal'>> {
   const indices = [3, 4, 5, 6, 7, 8];
-  const body = 'We use what you browse to suggest items.';
   return {
     format: 'assent-evidence/v1',
     origin: person.origin,

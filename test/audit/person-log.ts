@@ -235,3 +235,11 @@ export const examplePlan: readonly Planned[] = [
   { population: 'analytics', people: [0, 2] },
   'head',
 ];
+
+/** The same log, where what was shown to the first person is named by their entries 4 and 8. */
+export const namingNotice = (hash: string): Planned[] =>
+  examplePlan.map((planned, index) =>
+    typeof planned === 'object' && 'person' in planned && (index === 4 || index === 8)
+      ? { ...planned, says: { ...planned.says, notice: hash } }
+      : planned,
+  );
