@@ -146,11 +146,23 @@ export function createSharedLimits({ rates, secret, nowMs }: SharedLimitsParts):
     }
   }
 
+  /** Its window is over, or its place is needed: nobody will tell of it any more. */
+  function release(one: Known): void {
+    for (const { position, take } of one.waiting.splice(0)) take(one.shared + position);
+  }
+
   function knownOf(known: Map<string, Known>, address: string, windowMs: number): Known {
     const atMs = performance.now();
     const found = known.get(address);
     if (found !== undefined && atMs < found.untilMs) return found;
-    if (known.size >= knownLimit) known.delete(known.keys().next().value ?? '');
+    if (found !== undefined) release(found);
+    else if (known.size >= knownLimit) {
+      const [oldest] = known;
+      if (oldest !== undefined) {
+        release(oldest[1]);
+        known.delete(oldest[0]);
+      }
+    }
     const none = { hash: undefined, shared: 0, telling: 0, untold: 0 };
     const fresh: Known = { ...none, waiting: [], untilMs: atMs + windowMs, windowMs };
     known.delete(address);

@@ -6,7 +6,6 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { GatewayError } from '../../gateway/errors.ts';
 import type { StoreFigures } from '../../gateway/store/store.ts';
 import { newDatabase, ownServer } from '../support/postgres.ts';
 import { ms, quantile, table, whole } from './figures.ts';
@@ -38,8 +37,11 @@ interface Plan {
 export async function bench(options: readonly string[]): Promise<void> {
   const [option, store = 'sqlite', ...rest] = options;
   const isKnown = option === undefined || option === '--store';
-  if (!isKnown || rest.length > 0 || !['sqlite', 'postgres'].includes(store))
-    throw new GatewayError('malformed_request', 'the one option is --store sqlite or --store postgres');
+  if (!isKnown || rest.length > 0 || !['sqlite', 'postgres'].includes(store)) {
+    process.stderr.write('the one option is --store sqlite or --store postgres\n');
+    process.exitCode = 2;
+    return;
+  }
   const folder = mkdtempSync(join(tmpdir(), 'assent-bench-gate-'));
   try {
     const say = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -238,7 +240,9 @@ function reportOf(measured: readonly Measured[], { fixedRate }: Plan): string {
       0.5,
     );
     const lock =
-      lockShare === undefined ? '' : `; ${whole(lockShare * 100)} % of the time behind another's batch`;
+      lockShare === undefined
+        ? ''
+        : `; a gateway stands ${whole(lockShare * 100)} % of the time behind another's batch`;
     return [
       `${name}:`,
       `  requests/s through the gate ÷ bare: ${median.toFixed(2)} (median of rounds: ${ratios.map((ratio) => ratio.toFixed(2)).join(', ')})`,
