@@ -152,6 +152,8 @@ export interface PersonSubject {
   readonly isWhole: boolean;
   /** Null when the trust file says nothing of populations: then nothing is proven of them. */
   readonly populations: readonly PopulationSubject[] | null;
+  /** An entry shown asks for erasure: since then the gateway does not know which groups held the person. */
+  readonly isErased: boolean;
   /** When entries shown here say that the person joined or left populations. */
   readonly changes: readonly {
     readonly index: number;
@@ -519,6 +521,7 @@ function personSubject(
     newCount: entries.length,
     indices: bundle.own.indices,
     entries,
+    isErased: entries.some(({ entry }) => entry.kind === 'erasure-requested'),
     earlier: bundle.extends === null ? null : { size: bundle.extends.size, isCompared: how.isCompared },
     isWhole: how.isWhole,
     populations: !how.isPopulationsProven

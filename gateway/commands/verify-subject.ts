@@ -103,7 +103,10 @@ function personClaim(words: SubjectWords, subject: PersonSubject, headSize: numb
   ];
 }
 
-function personFacts(words: SubjectWords, { populations, changes, isWhole }: PersonSubject): string[] {
+function personFacts(
+  words: SubjectWords,
+  { populations, changes, isWhole, isErased }: PersonSubject,
+): string[] {
   if (populations === null) return [words.noPopulations];
   return [
     ...populations.map(({ name, count, newCount, members }) =>
@@ -111,6 +114,7 @@ function personFacts(words: SubjectWords, { populations, changes, isWhole }: Per
         ? words.population(name, count, newCount, members.length)
         : words.populationPart(name, newCount, members.length),
     ),
+    ...(isErased ? [words.membersForgotten] : []),
     ...changes.flatMap(({ index, joined, left }) => [
       ...joined.map((name) => words.joined(index, name)),
       ...left.map((name) => words.left(index, name)),
@@ -127,6 +131,7 @@ interface SubjectWords {
   readonly noPopulations: string;
   readonly population: (name: string, count: number, shown: number, members: number) => string;
   readonly populationPart: (name: string, shown: number, members: number) => string;
+  readonly membersForgotten: string;
   readonly joined: (index: number, name: string) => string;
   readonly left: (index: number, name: string) => string;
   readonly evidence: (count: number, size: number) => string;
@@ -173,6 +178,8 @@ const en: SubjectWords = {
   noPopulations: 'The trust file names no populations: nothing is proven of uses of many people at once.',
   population: (name, count, shown, members) =>
     `Population ${name}: ${plural(count, 'use', 'uses')} in all, ${shown} here, ${members} with this person (the operator’s word).`,
+  membersForgotten:
+    'The person was erased: since then the gateway does not know which of these uses they were in, and “0 with this person” means nothing.',
   populationPart: (name, shown, members) =>
     `Population ${name}: ${plural(shown, 'use', 'uses')} here, ${members} with this person (the operator’s word). How many there are in all is not proven here.`,
   joined: (index, name) => `Entry ${index}: joined ${name}.`,
@@ -215,6 +222,8 @@ const zh: SubjectWords = {
   noPopulations: '信任文件未列出群体：对群体数据的使用，此处不作任何证明。',
   population: (name, count, shown, members) =>
     `群体 ${name}：共使用 ${count} 次，此处 ${shown} 次，其中 ${members} 次包含此人（运营方所述）。`,
+  membersForgotten:
+    '此人的个人信息已删除，网关不再知道这些使用中哪些包含此人，“0 次包含此人”不表示任何意义。',
   populationPart: (name, shown, members) =>
     `群体 ${name}：此处使用 ${shown} 次，其中 ${members} 次包含此人（运营方所述）。总次数在此未经证明。`,
   joined: (index, name) => `第 ${index} 条：加入 ${name}。`,

@@ -5,6 +5,8 @@ import { verifyFile, type PersonSubject, type Verification } from '../../gateway
 import { proveAllForOfficer, proveAllForPerson } from '../../gateway/operations/entries.ts';
 import { setSwitches } from '../../gateway/operations/set-switch.ts';
 import { trainRecommender } from '../../gateway/operations/train-recommender.ts';
+import { subjectText } from '../../gateway/commands/verify-subject.ts';
+import { erasePerson } from '../../gateway/rights/erase.ts';
 import { leavesPerOperation } from '../../gateway/gate.ts';
 import { entry, holderKey } from '../../gateway/store/tables.ts';
 import { addPerson, closeCores, noticeHash, openTestCore, type TestCore } from '../support/core.ts';
@@ -131,6 +133,20 @@ describeOnStores("a person's bundle", () => {
     });
     const subject = subjectOf(verifyFile(await core.prover.person('lin'), await core.prover.trust()));
     expect(subject.entries.map(({ erased }) => erased)).toEqual([false, true]);
+  });
+
+  it('after an erasure says that nobody knows any more which groups held the person', async () => {
+    const core = await openTestCore();
+    for (const id of ['lin', 'mei']) await addPerson(core, id, { browsed: ['i1', 'i2'] });
+    for (const id of ['lin', 'mei']) await allow(core, id);
+    await trainRecommender(core.operations, { kind: 'operator', id: 'cli' });
+    const trust = await core.prover.trust();
+    expect(subjectOf(verifyFile(await core.prover.person('lin'), trust)).isErased).toBe(false);
+    await erasePerson(core.operations, { kind: 'person', person: 'lin' });
+    const found = verifyFile(await core.prover.person('lin'), trust);
+    expect(subjectOf(found).isErased).toBe(true);
+    const { further } = subjectText('en', subjectOf(found), found.head?.size ?? 0);
+    expect(further.join(' ')).toContain('does not know which of these uses they were in');
   });
 
   it('made by an officer shows that an officer made it', async () => {

@@ -276,11 +276,11 @@ function decision({ decision: said, reason }) {
   return box;
 }
 
-function populations({ populations: all, isWhole }) {
+function populations({ populations: all, isWhole, isErased }) {
   if (all === null) return [element('p', 'quiet', words.noPopulations)];
   const used = all.filter((one) => one.count > 0);
   const unused = all.length - used.length;
-  const parts = [element('p', 'quiet', words.populationsText)];
+  const parts = [element('p', 'quiet', isErased ? words.membersForgotten : words.populationsText)];
   if (used.length > 0) {
     const { population, uses, usesHere, members } = words;
     parts.push(
@@ -295,7 +295,7 @@ function populations({ populations: all, isWhole }) {
           cell(usesHere, number(one.newCount)),
           cell(
             members,
-            one.newCount === 0
+            one.newCount === 0 || isErased
               ? '–'
               : count(words.membersText, one.members.length, { shown: number(one.newCount) }),
           ),

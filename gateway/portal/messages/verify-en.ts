@@ -167,6 +167,8 @@ export const verifyEn = {
   populations: 'Uses of groups',
   populationsText:
     'Some uses concern many people at once. All of them are counted here. Who was in which group is the gateway’s own word, signed by it.',
+  membersForgotten:
+    'Some uses concern many people at once. All of them are counted here. After an erasure the gateway does not know any more who was in which group.',
   population: 'Group',
   uses: 'Uses in all',
   usesHere: 'Shown here',

@@ -152,6 +152,7 @@ export const verifyZh: typeof verifyEn = {
 
   populations: '对群体数据的使用',
   populationsText: '有些使用同时涉及许多人，此处全部计入。何人在何群体之中，是网关自己的说法，并由其签名。',
+  membersForgotten: '有些使用同时涉及多人，此处已全部计入。删除之后，网关不再知道谁曾属于哪个群体。',
   population: '群体',
   uses: '使用次数',
   usesHere: '此处列出',
