@@ -1,12 +1,12 @@
 // Starts the gateway: config → parts → chain → demo world → application → listen → graceful stop.
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createAnchorer } from './audit/anchor.ts';
 import { createAnchoring, type Anchoring } from './audit/anchoring.ts';
 import { buildApp } from './app.ts';
 import { projectRoot } from './chain/compile.ts';
 import { lockHome } from './chain/lock.ts';
-import { openChain, openCore, type Core, type OpenChain } from './compose.ts';
+import { databaseFile, openChain, openCore, type Core, type OpenChain } from './compose.ts';
 import { waysOut } from './commands/ways-out.ts';
 import { isLoopback, loadConfig, variables } from './config.ts';
 import { demoSurface } from './demo/routes.ts';
@@ -21,6 +21,7 @@ import { expireQuarantine } from './operations/import-data.ts';
 import { createRecommender } from './operations/recommend.ts';
 import { recordRestore } from './operations/restore.ts';
 import { createPortal, portalRoutes, unknownPage } from './portal/surface.ts';
+import { cleanIfDue, paceCleanings } from './rights/clean.ts';
 import { resumeErasures } from './rights/erase.ts';
 import { retentionRound } from './rights/retention.ts';
 import { realSystem } from './system.ts';
@@ -163,6 +164,7 @@ async function serve(core: Core, anchoring: Anchoring, health: Health, stopping:
       ...(world === 'demo' && isLoopback(config.host) ? [demoSurface(core, oauth)] : []),
     ],
   });
+  const clean = pacedCleaning(core);
   const asLeader = (work: () => Promise<unknown>) => (): Promise<unknown> => leadership.asLeader(work);
   const rounds = [
     every(
@@ -190,8 +192,12 @@ async function serve(core: Core, anchoring: Anchoring, health: Health, stopping:
       asLeader(async () => {
         await deleteExpired(store, system.clock.nowMs());
         await expireQuarantine(operations);
-        await retentionRound(operations);
       }),
+    ),
+    every(
+      60_000,
+      'retention',
+      asLeader(() => retentionRound({ ...operations, clean })),
     ),
   ];
   // A file of its own has no other gateway whose death could leave work open, and commands look after theirs.
@@ -250,6 +256,24 @@ async function endInterrupted(core: Core): Promise<void> {
     return 0;
   });
   if (erased > 0) say(`completed ${erased} erasure(s) that a stop had interrupted`);
+}
+
+/** Cleans at a pace that those who use the gateway can bear, and says how long they waited. */
+function pacedCleaning({ store, system, config }: Core): () => Promise<boolean> {
+  const sizeBytes = (): number =>
+    config.postgresUrl === undefined ? statSync(join(config.home, databaseFile)).size : Infinity;
+  const mayNow = paceCleanings(system.clock, sizeBytes);
+  return async () => {
+    let begun: number | undefined;
+    const isClean = await cleanIfDue(store, () => {
+      if (!mayNow()) return false;
+      begun = performance.now();
+      return true;
+    });
+    if (begun !== undefined)
+      say(`cleaned the files of deleted rows in ${((performance.now() - begun) / 1000).toFixed(1)} s`);
+    return isClean;
+  };
 }
 
 async function closeGone({ gate }: Core): Promise<void> {
@@ -315,6 +339,7 @@ function metricsParts(core: Core, anchoring: Anchoring, health: Health): Metrics
     witnesses: core.witnesses,
     clock: core.system.clock,
     chain: () => anchoring.status().chain,
+    leads: () => core.leadership.isLeader(),
     health,
     version,
     // The gateway runs on the newest schema or not at all.

@@ -16,6 +16,9 @@ export interface OperationParts {
   readonly config: Config;
   /** Secret that chooses which groups of one person count in a private query. */
   readonly boundingKey: Uint8Array;
-  /** Rewrites the database's files if something was deleted since they were last rewritten; see `rights/clean.ts`. */
-  readonly clean: () => Promise<void>;
+  /**
+   * Rewrites the database's files if something was deleted since they were last rewritten; see `rights/clean.ts`. Everybody
+   * waits meanwhile: never within a request. False when that has to wait.
+   */
+  readonly clean: () => Promise<boolean>;
 }

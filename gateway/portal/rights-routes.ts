@@ -5,7 +5,7 @@ import { GatewayError } from '../errors.ts';
 import { guardedLimit } from '../http/rate-limits.ts';
 import { confirmPassword } from '../operations/accounts.ts';
 import { staffNames } from '../operations/staff-names.ts';
-import { erasePerson, resumeErasures } from '../rights/erase.ts';
+import { erasePerson } from '../rights/erase.ts';
 import { confirmHold, endHold, listHolds, orderHold, viewToldHolds } from '../rights/holds.ts';
 import { consentReceipt, fetchErasure, type FetchedErasure } from '../rights/receipts.ts';
 import { pick } from './messages/pick.ts';
@@ -31,14 +31,8 @@ export function rightsRoutes(app: FastifyInstance, portal: Portal): void {
     const problem = await problemOf(request, subject, password, word);
     if (problem !== null) return showErase(request, reply.status(400), problem);
     const { value } = await erasePerson(operations, { kind: 'person', person: subject });
-    // What is left is made up for by the next round: the person's request stands.
-    const isCompleted = await resumeErasures(operations).then(
-      () => true,
-      (error: unknown) => {
-        request.log.error({ err: error, code: 'store_unavailable' }, 'an erasure waits for its cleaning');
-        return false;
-      },
-    );
+    // Rows and key are gone. The files are cleaned by a later round: everybody waits while they are rewritten, and who
+    // may ask for an erasure must not be able to stop the gateway with it.
     sessions.end(reply);
     const context = {
       ...(await visitors.context(request, reply)),
@@ -48,7 +42,7 @@ export function rightsRoutes(app: FastifyInstance, portal: Portal): void {
       url: paths.erasure,
     };
     const { code, evidenceUntilMs } = value;
-    return send(reply, erasedPage({ code, isCompleted, evidenceUntilMs }, context));
+    return send(reply, erasedPage({ code, evidenceUntilMs }, context));
   });
 
   async function showErase(

@@ -114,7 +114,7 @@ export async function erasePerson(parts: OperationParts, asker: ErasureAsker): P
 
 /**
  * Does what is left to do for erasures: deletes what no hold keeps any more, cleans the files, records completions. Called
- * after an erasure, at start and in every retention round; calling it too often changes nothing.
+ * at start and in every retention round, never within a request; calling it too often changes nothing.
  * @returns how many were completed
  * @throws GatewayError `store_unavailable` when the files cannot be cleaned now; the erasures wait
  */
@@ -122,11 +122,12 @@ export async function resumeErasures(parts: OperationParts): Promise<number> {
   for (const { id, person } of await erasuresWhere(parts, eq(erasure.state, 'held'))) {
     await releaseHeld(parts, id, person);
   }
-  await parts.clean();
-  // A held erasure is recorded as well: for the person everything was done that may be done.
+  // Looked up before the cleaning: who is erased while it runs is in the files still. A held erasure is recorded as well:
+  // for the person everything was done that may be done.
+  const waiting = await erasuresWhere(parts, toComplete);
+  if (!(await parts.clean())) return 0;
   let completed = 0;
-  for (const { id, person } of await erasuresWhere(parts, toComplete))
-    if (await complete(parts, id, person)) completed += 1;
+  for (const { id, person } of waiting) if (await complete(parts, id, person)) completed += 1;
   return completed;
 }
 

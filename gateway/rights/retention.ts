@@ -19,9 +19,9 @@ const atOnce = 50;
 
 /** Repeated for as long as the gateway runs. @throws GatewayError `store_unavailable` when files cannot be cleaned now */
 export async function retentionRound(parts: OperationParts): Promise<RetentionRound> {
-  const completed = await resumeErasures(parts);
+  // In this order one cleaning is enough for both.
   const closed = await endEvidence(parts);
-  await parts.clean();
+  const completed = await resumeErasures(parts);
   return { completed, closed };
 }
 

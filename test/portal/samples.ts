@@ -573,7 +573,6 @@ export const samples: readonly Sample[] = [
       erasedPage(
         {
           code: 'q7RkT2nP9wZx4vBm1sLd8yHc3fA',
-          isCompleted: true,
           evidenceUntilMs: nowMs + 1095 * day,
         },
         ctx,

@@ -1,5 +1,5 @@
 // Erasing and holding as people and officers do it: through the portal.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parseReceipt } from '../../gateway/audit/receipt.ts';
 import {
   addStaff,
@@ -9,6 +9,7 @@ import {
   type NewSession,
 } from '../../gateway/operations/accounts.ts';
 import { setSwitches } from '../../gateway/operations/set-switch.ts';
+import { retentionRound } from '../../gateway/rights/retention.ts';
 import { legalHold } from '../../gateway/store/tables.ts';
 import { openService, password, type Service } from '../http/service.ts';
 import { addPerson, closeCores, entriesOf } from '../support/core.ts';
@@ -75,15 +76,24 @@ describe('a person in the portal', () => {
     expect(kinds.some(({ payload }) => payload?.['view'] === 'erase')).toBe(true);
   });
 
-  it('deletes everything, is signed out, and fetches the receipt now and later with the code', async () => {
+  it('deletes everything, is signed out, and fetches the receipt with the code once the files are clean', async () => {
     const { session } = await person('bea');
     const visit = browser(session);
     const { csrf } = await visit('/me/erase');
+    const cleaning = vi.spyOn(service.core.store, 'clean');
     const done = await visit('/me/erase', { _csrf: csrf, password });
     expect(done.status).toBe(200);
+    expect(done.text).toContain('cleaned afterwards');
+    // Rewriting the files stops everybody: no request may do that.
+    expect(cleaning).not.toHaveBeenCalled();
     const code = /<code class="whole">([^<]+)<\/code>/.exec(done.text)?.[1] ?? '';
     expect(code).toMatch(/^[\w-]{27}$/);
     expect((await visit('/me')).headers.get('location')).toContain('/sign-in');
+    const waiting = await visit('/erasure', { _csrf: done.csrf, code });
+    expect([waiting.status, waiting.text.includes('still going on')]).toEqual([200, true]);
+    expect(cleaning).not.toHaveBeenCalled();
+    expect(await retentionRound(service.core.operations)).toMatchObject({ completed: 1 });
+    expect(cleaning).toHaveBeenCalledOnce();
     const now = await visit('/erasure', { _csrf: done.csrf, code, download: '1' });
     expect(now.headers.get('content-disposition')).toContain('assent-erasure-receipt.json');
     expect(parseReceipt(now.text)).toMatchObject({ kind: 'erasure' });

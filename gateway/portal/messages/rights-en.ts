@@ -42,9 +42,8 @@ export const eraseEn = {
     wrong_word: 'That is not the word. Nothing was deleted.',
   },
   doneTitle: 'Your data was deleted',
-  goingOnTitle: 'Your data is being deleted',
   doneText:
-    'You are signed out. Write down this code: with it you can fetch your signed receipt again. It is shown only now.',
+    'You are signed out. Write down this code: with it you fetch your signed receipt. It is shown only now.',
   code: 'Receipt code',
   until: (until: Html) => html`The code works until ${until}.`,
   download: 'Download the receipt',
@@ -55,7 +54,8 @@ export const eraseEn = {
   asked: 'Asked for',
   completed: 'Carried out',
   evidenceUntil: 'Proof kept until',
-  goingOn: 'Rows and keys are gone. The files are still being rewritten; come back in some minutes.',
+  goingOn:
+    'Rows and keys are gone now. The files are cleaned afterwards, as a rule within minutes, in a large database within two hours. Then your receipt is here.',
   waiting: 'still going on',
   receiptOfChoice: 'Download a receipt of this choice',
 };

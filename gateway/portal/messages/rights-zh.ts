@@ -40,8 +40,7 @@ export const eraseZh: typeof eraseEn = {
     wrong_word: '输入的内容不符，未删除任何内容。',
   },
   doneTitle: '您的个人信息已删除',
-  goingOnTitle: '正在删除您的个人信息',
-  doneText: '您已退出登录。请记下这个领取码，凭此可以再次领取签名回执。领取码只显示这一次。',
+  doneText: '您已退出登录。请记下这个领取码，凭此可以领取签名回执。领取码只显示这一次。',
   code: '回执领取码',
   until: (until) => html`领取码在 ${until} 之前有效。`,
   download: '下载回执',
@@ -52,7 +51,8 @@ export const eraseZh: typeof eraseEn = {
   asked: '请求时间',
   completed: '完成时间',
   evidenceUntil: '证据保留至',
-  goingOn: '记录和密钥已删除，数据文件仍在重写。请几分钟后再来。',
+  goingOn:
+    '记录和密钥已经删除。数据文件随后清理，一般在几分钟内完成，数据库较大时在两小时内完成，之后即可在此领取回执。',
   waiting: '仍在进行',
   receiptOfChoice: '下载本次选择的回执',
 };

@@ -86,22 +86,21 @@ function held(model: EraseModel, ctx: PageContext): Html {
 
 export interface ErasedModel {
   readonly code: string;
-  readonly isCompleted: boolean;
   readonly evidenceUntilMs: number;
 }
 
 /** The answer to the form, shown once: nobody is signed in any more. */
 export function erasedPage(model: ErasedModel, ctx: PageContext): Html {
   const m = words(ctx).erase;
-  const title = model.isCompleted ? m.doneTitle : m.goingOnTitle;
   const main = html`
-    <h1>${title}</h1>
+    <h1>${m.doneTitle}</h1>
     <p class="lead">${m.doneText}</p>
     ${facts([[m.code, html`<code class="whole">${model.code}</code>`]])}
     <p class="quiet">${m.until(time(model.evidenceUntilMs, 'day', ctx))}</p>
-    ${!model.isCompleted && html`<p>${m.goingOn}</p>`} ${receiptButton(model.code, model.isCompleted, ctx)}
+    <p>${m.goingOn}</p>
+    ${receiptButton(model.code, false, ctx)}
   `;
-  return layout({ title, main, width: 'narrow' }, ctx);
+  return layout({ title: m.doneTitle, main, width: 'narrow' }, ctx);
 }
 
 export interface ReceiptModel {
