@@ -23,6 +23,8 @@ export interface MetricsParts {
   readonly witnesses: Pick<Witnesses, 'witnessedSize' | 'states'>;
   readonly chain: () => AnchoringStatus['chain'];
   readonly health: Pick<Health, 'isDraining'>;
+  /** Without it this process leads. */
+  readonly leads?: () => boolean;
   readonly clock: Clock;
   /** Of the program, and how many migrations its database has. */
   readonly version: string;
@@ -81,7 +83,7 @@ const one = (
 ): Family => ({ name, type, help, samples: [labels === undefined ? { value } : { value, labels }] });
 
 function processFamilies(
-  { version, schema, health }: MetricsParts,
+  { version, schema, health, leads }: MetricsParts,
   lag: ReturnType<typeof monitorEventLoopDelay>,
 ): Family[] {
   const memory = process.memoryUsage();
@@ -95,6 +97,7 @@ function processFamilies(
       node: process.versions.node,
     }),
     one('assent_schema_version', 'gauge', 'Migrations the database has.', schema),
+    one('assent_leader', 'gauge', '1 for the process that signs and anchors.', Number(leads?.() ?? true)),
     one('assent_draining', 'gauge', '1 from the signal to stop on.', Number(health.isDraining())),
     one(
       'process_cpu_seconds_total',
