@@ -2,8 +2,8 @@
 // destroyed. Then the files are rewritten, and only then "completed" is recorded. A crash anywhere in between is made up
 // for at the next start or round: the state in the erasure's row says what is still to do.
 //
-//   (asked) → deleted → completed → closed           nothing is kept but the evidence
-//   (asked) → held    → deleted → completed → closed a legal hold keeps a part until it ends
+//   (asked) → deleted → completed → (no row)           nothing is kept but the evidence
+//   (asked) → held    → deleted → completed → (no row) a legal hold keeps a part until it ends
 import { and, count, eq, gt, inArray, isNull, sql, type SQL } from 'drizzle-orm';
 import type { AnySQLiteTable } from 'drizzle-orm/sqlite-core';
 import { membershipChange, populationsOf } from '../consent/populations.ts';
@@ -37,9 +37,6 @@ import { newId } from '../system.ts';
 import { noteCleaningDue } from './clean.ts';
 import { hasUntoldHold, keptByHolds, type Kept } from './holds.ts';
 import { suppress, wordsOf } from './suppression.ts';
-
-/** Rows deleted, by what they were. */
-export type ErasureCounts = Readonly<Record<string, number>>;
 
 export interface Erased {
   readonly erasure: string;
@@ -148,14 +145,14 @@ async function complete(parts: OperationParts, id: string, person: string): Prom
   return unlessDone(
     parts.gate.run(request, async (_permit, tx): Promise<Done<void>> => {
       if (row === undefined) throw new GatewayError('internal');
-      const { state, counts, requestedEntry, completedEntry, evidenceUntilMs } = row;
+      const { state, requestedEntry, completedEntry, evidenceUntilMs } = row;
       // Two completions in the person's own list would give away a hold they may not know of.
       const isTheirs = completedEntry === null || !(await hasUntoldHold(tx, person));
       return {
         value: undefined,
         kind: 'erasure-completed',
         keyClass: 'evidence',
-        counts: JSON.parse(counts) as ErasureCounts,
+        // Without counts: they would show the person what a hold they may not know of keeps. The erasure's row has them.
         about: {
           evidence_until: new Date(evidenceUntilMs).toISOString(),
           // The same words whether a hold keeps something or not: one the person may not know of must not show here.

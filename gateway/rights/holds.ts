@@ -2,7 +2,7 @@
 //
 // A hold has effect from its confirmation until its end. An order that waits for confirmation keeps what it names too,
 // for 72 hours: nobody can outrun the second officer with an erasure. What is kept permits no use: the person is erased.
-import { and, desc, eq, gt, isNull, or, type SQL } from 'drizzle-orm';
+import { and, desc, eq, gt, isNull, lte, or, type SQL } from 'drizzle-orm';
 import { isCategory, type Category } from '../consent/vocabulary.ts';
 import { GatewayError } from '../errors.ts';
 import type { Done, GateRequest, Released } from '../gate.ts';
@@ -14,6 +14,8 @@ import { newId } from '../system.ts';
 
 export const confirmWithinMs = 72 * 3_600_000;
 export const longestHoldMs = 366 * 86_400_000;
+/** How long an officer whose order nobody confirmed cannot order again for the same person. */
+export const unconfirmedRestMs = 30 * 86_400_000;
 const holdsShown = 200;
 
 export interface HoldOrder {
@@ -107,7 +109,10 @@ export async function hasUntoldHold(reader: Reader, person: string): Promise<boo
   return rows.length > 0;
 }
 
-/** @throws GatewayError `malformed_request`, `unknown_category`, `not_found`; `conflict` when nothing is left to keep */
+/**
+ * @throws GatewayError `malformed_request`, `unknown_category`, `not_found`; `conflict` when nothing is left to keep, or
+ *   when nobody confirmed what the same officer ordered for this person before
+ */
 export async function orderHold(
   parts: OperationParts,
   officer: string,
@@ -130,6 +135,11 @@ export async function orderHold(
     if (row === undefined) throw new GatewayError('not_found', 'there is no such person');
     const { evidence } = await parts.keyring.open(tx, `person:${row.id}`);
     if (evidence === undefined) throw new GatewayError('conflict', 'nothing of this person is left to keep');
+    if (await wasLeftUnconfirmed(tx, officer, row.id, nowMs))
+      throw new GatewayError(
+        'conflict',
+        'nobody confirmed what you ordered for this person: within 30 days another officer has to order it',
+      );
     const hold = {
       id,
       person: row.id,
@@ -220,6 +230,32 @@ function holdOf(row: HoldRow, nowMs: number): Hold {
     disclose: row.disclose === 1,
     state: stateOf(row, nowMs),
   };
+}
+
+/**
+ * One officer alone keeps something for 72 hours, not for ever by ordering again and again. Within these 72 hours an order
+ * can be corrected: the clock is that of the first one, taken back or not.
+ */
+async function wasLeftUnconfirmed(
+  reader: Reader,
+  officer: string,
+  person: string,
+  nowMs: number,
+): Promise<boolean> {
+  const rows = await reader.db
+    .select({ id: legalHold.id })
+    .from(legalHold)
+    .where(
+      and(
+        eq(legalHold.person, person),
+        eq(legalHold.orderedBy, officer),
+        isNull(legalHold.confirmedMs),
+        gt(legalHold.orderedMs, nowMs - unconfirmedRestMs),
+        lte(legalHold.orderedMs, nowMs - confirmWithinMs),
+      ),
+    )
+    .limit(1);
+  return rows.length > 0;
 }
 
 async function findHold(tx: Tx, id: string): Promise<HoldRow> {

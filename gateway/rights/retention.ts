@@ -1,10 +1,10 @@
 // The retention round: finishes erasures, and destroys their evidence when its time is over and no hold needs it.
-import { and, eq, lte, sql } from 'drizzle-orm';
+import { and, eq, inArray, lte, sql } from 'drizzle-orm';
 import { lastConsentEvent } from '../consent/switches.ts';
 import { staffRequest } from '../operations/accounts.ts';
 import type { OperationParts } from '../operations/parts.ts';
 import type { Tx } from '../store/store.ts';
-import { consentEvent, entry, erasure, legalHold } from '../store/tables.ts';
+import { consentEvent, entry, erasure, legalHold, person as personTable } from '../store/tables.ts';
 import { noteCleaningDue } from './clean.ts';
 import { resumeErasures } from './erase.ts';
 import { keptByHolds } from './holds.ts';
@@ -16,6 +16,8 @@ export interface RetentionRound {
 }
 
 const atOnce = 50;
+/** Earlier versions kept the row of those whose evidence had ended, as `closed`. */
+const ended = ['completed', 'closed'];
 
 /** Repeated for as long as the gateway runs. @throws GatewayError `store_unavailable` when files cannot be cleaned now */
 export async function retentionRound(parts: OperationParts): Promise<RetentionRound> {
@@ -31,7 +33,7 @@ async function endEvidence(parts: OperationParts): Promise<number> {
     const rows = await reader.db
       .select({ id: erasure.id, person: erasure.person })
       .from(erasure)
-      .where(and(eq(erasure.state, 'completed'), lte(erasure.evidenceUntilMs, nowMs)))
+      .where(and(inArray(erasure.state, ended), lte(erasure.evidenceUntilMs, nowMs)))
       .limit(atOnce);
     const free: typeof rows = [];
     for (const row of rows) if (!(await keptByHolds(reader, row.person, nowMs)).any) free.push(row);
@@ -62,10 +64,8 @@ async function close(parts: OperationParts, tx: Tx, id: string, person: string):
     .where(eq(entry.holder, holder));
   await parts.keyring.destroy(tx, holder, ['data', 'evidence', 'tag']);
   await tx.db.delete(legalHold).where(eq(legalHold.person, person));
-  await tx.db
-    .update(erasure)
-    .set({ state: 'closed', receiptHash: null, counts: '{}' })
-    .where(eq(erasure.id, id));
+  // It names entries beside the person: whose they are, nothing may tell any more. Its code finds nothing from now on.
+  await tx.db.delete(erasure).where(eq(erasure.id, id));
 }
 
 /**
@@ -74,9 +74,8 @@ async function close(parts: OperationParts, tx: Tx, id: string, person: string):
  */
 async function deleteConsentEvents(tx: Tx): Promise<void> {
   const newest = await lastConsentEvent(tx);
-  await tx.db
-    .delete(consentEvent)
-    .where(
-      sql`${consentEvent.number} < ${newest} AND ${consentEvent.person} IN (SELECT ${erasure.person} FROM ${erasure} WHERE ${erasure.state} = 'closed')`,
-    );
+  await tx.db.delete(consentEvent).where(
+    sql`${consentEvent.number} < ${newest} AND ${consentEvent.person} IN (SELECT ${personTable.id} FROM ${personTable} WHERE ${personTable.status} = 'erased')
+        AND ${consentEvent.person} NOT IN (SELECT ${erasure.person} FROM ${erasure})`,
+  );
 }

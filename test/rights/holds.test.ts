@@ -1,7 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { viewData } from '../../gateway/operations/own.ts';
 import { erasePerson, resumeErasures } from '../../gateway/rights/erase.ts';
-import { confirmHold, confirmWithinMs, endHold, listHolds, orderHold } from '../../gateway/rights/holds.ts';
+import {
+  confirmHold,
+  confirmWithinMs,
+  endHold,
+  listHolds,
+  orderHold,
+  unconfirmedRestMs,
+} from '../../gateway/rights/holds.ts';
 import { fetchErasure } from '../../gateway/rights/receipts.ts';
 import { retentionRound } from '../../gateway/rights/retention.ts';
 import {
@@ -129,6 +136,32 @@ describe('a hold', () => {
     await expect(confirmHold(core.operations, sam, id)).rejects.toMatchObject({ code: 'conflict' });
   });
 
+  it.each([
+    ['left to lapse', async () => undefined],
+    ['taken back before it lapses', (id: string) => endHold(core.operations, wei, id)],
+  ])('that was %s is not ordered again by the same officer alone for 30 days', async (_how, over) => {
+    const { value: id } = await order();
+    core.clock.advance(confirmWithinMs - 1);
+    await over(id);
+    // Within the 72 hours an order can be corrected.
+    await order();
+    core.clock.advance(1);
+    await expect(order()).rejects.toMatchObject({ code: 'conflict' });
+    core.clock.advance(unconfirmedRestMs - confirmWithinMs - 1);
+    await expect(order()).rejects.toMatchObject({ code: 'conflict' });
+    const { value: others } = await orderHold(core.operations, sam, {
+      person: planted.reference,
+      categories: [],
+      payloads: false,
+      reason: 'Case 18',
+      disclose: false,
+      expiresMs: core.clock.nowMs() + dayMs,
+    });
+    await confirmHold(core.operations, wei, others);
+    core.clock.advance(confirmWithinMs);
+    await order();
+  });
+
   it('that replaces one with less lets go of the difference', async () => {
     const id = await hold({ categories: ['browsing', 'location'] });
     await hold({ categories: ['location'] });
@@ -178,6 +211,22 @@ describe('what the person learns of a hold', () => {
     expect(held.statement.text).toEqual(free.statement.text);
     expect(Object.keys(held.statement)).toEqual(Object.keys(free.statement));
     expect(held.statement.holds).toEqual([]);
+  });
+
+  it('whose rule says not to tell: what their bundle opens is of the same form as without a hold', async () => {
+    const opened = async (): Promise<unknown[]> => {
+      const own = (await entriesOf(core)).filter(({ row }) => row.holder === `person:${planted.person}`);
+      return own
+        .filter(({ kind }) => kind.startsWith('erasure-'))
+        .map(({ payload }) => JSON.stringify(payload).replace(/[0-9a-f]{32}/g, 'id'));
+    };
+    await hold({ payloads: true });
+    await erase();
+    const held = await opened();
+    planted = await plantMarkers(core, 'Berta');
+    await erase();
+    expect(held).toHaveLength(2);
+    expect(held).toEqual(await opened());
   });
 
   it('whose rule says to tell: each step is an entry of theirs, and the receipt names it', async () => {
