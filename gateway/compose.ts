@@ -276,10 +276,11 @@ export interface OpenChain {
  * The configured chain with the contract deployed; the local Hardhat chain where none is named.
  *
  * @throws GatewayError `chain_unavailable` when it cannot be asked
+ * @param leads false: nothing is deployed and nothing noted; another process anchors, and does both
  * @throws GatewayError `config_invalid` when another chain answers than the one this log is anchored on, or when
  *   the key or the contract cannot be used
  */
-export async function openChain(core: Core): Promise<OpenChain> {
+export async function openChain(core: Core, leads = true): Promise<OpenChain> {
   const { config, keys, system } = core;
   // Loaded here: commands that open no chain start without its library.
   const { addressOfKey, deployAnchor, nameChain, openEvmChain } = await import('./chain/evm.ts');
@@ -306,6 +307,11 @@ export async function openChain(core: Core): Promise<OpenChain> {
     const named = await nameChain(target);
     refuseOtherChain(config, before, named.chainId);
     const isSame = before?.chainId === named.chainId && before.genesisHash === named.genesisHash;
+    if (!leads && !isSame)
+      throw new GatewayError(
+        'config_invalid',
+        'another chain answers than the one on which the gateway that leads anchors this log; all gateways on one database need the same chain',
+      );
     const known = config.chainContract ?? (isSame ? before.contract : undefined);
     const { contract } = await deployAnchor({
       ...target,
@@ -323,7 +329,7 @@ export async function openChain(core: Core): Promise<OpenChain> {
     // A development node by URL is a local chain too, whatever the configuration says.
     const isLocal = chain.finality === 'local';
     const trusted: TrustedChain = { ...identity, finality: isLocal ? 'local' : finalityName(finality) };
-    if (JSON.stringify(before) !== JSON.stringify(trusted)) await core.setChain(trusted);
+    if (leads && JSON.stringify(before) !== JSON.stringify(trusted)) await core.setChain(trusted);
     return { chain, url: local?.url ?? config.chainUrl, trusted, close: async () => local?.close() };
   } catch (error) {
     await local?.close();

@@ -93,7 +93,7 @@ async function openAnchoring({ config, leadership, chain }: Core, anchoring: Anc
 function anchoringOf(core: Core): Anchoring<OpenChain> {
   const { config, store, log, publisher, system, leadership } = core;
   return createAnchoring({
-    open: () => openChain(core),
+    open: () => openChain(core, leadership.isLeader() || config.chainUrl === undefined),
     anchorerOn: (chain) =>
       createAnchorer({
         store,

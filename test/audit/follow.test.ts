@@ -3,6 +3,7 @@ import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openOutbox } from '../../gateway/audit/outbox.ts';
 import { openCore, type Core } from '../../gateway/compose.ts';
 import { loadConfig } from '../../gateway/config.ts';
 import { staffRequest } from '../../gateway/operations/accounts.ts';
@@ -116,6 +117,23 @@ describeOnPostgres('a process that does not lead', () => {
     expect(await second.chain()).toBeNull();
     await first.setChain(chain);
     expect(await second.chain()).toEqual(chain);
+  });
+
+  it('stores no second transaction at a nonce for which another process stored one', async () => {
+    const order = (size: number) => ({
+      epoch: '7/genesis/contract',
+      size,
+      root: Buffer.alloc(32),
+      checkpointHash: Buffer.alloc(32),
+      signed: { rawTransaction: `raw ${size}`, hash: `hash ${size}`, nonce: 0 },
+    });
+    const [ours, theirs] = [first, second].map(({ store }) => openOutbox(store, realSystem.clock));
+    const [one, other] = await Promise.all([ours!.store(order(1)), theirs!.store(order(2))]);
+    expect(one).toEqual(other);
+    // Who knows of it may replace it.
+    const replaced = await ours!.store(order(3), one);
+    expect([replaced.size, replaced.id > one.id]).toEqual([3, true]);
+    expect((await theirs!.store(order(4), one)).id).toBe(replaced.id);
   });
 
   it('does not start with other keys, and is told which file differs', async () => {
