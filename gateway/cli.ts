@@ -29,7 +29,7 @@ const usage = `assent COMMAND
          [--mirror FOLDER]                                keep what was read, to replay it offline
   bundle --person REFERENCE [--since EARLIER] FILE        everything about a person, and that nothing is missing
   bundle --entry NUMBER [--tlog-proof] FILE               the proof of one entry (officer's token on stdin for both)
-  evidence --person REFERENCE|--partner ID|--purpose P [--from TIME] [--to TIME] FILE.zip
+  evidence --person REFERENCE [--hold ID]|--partner ID|--purpose P [--from TIME] [--to TIME] FILE.zip
   evidence --from TIME --to TIME FILE.zip                 an archive for an authority (officer's token on stdin)
   backup FILE                                             copy all data into one new file, also beside a running gateway
   backup --keys FILE                                      lock the keys with a passphrase (stdin) into a file of their own

@@ -33,6 +33,8 @@ export type EvidenceOrder = Pick<Evidence, 'selection' | 'range' | 'notices' | '
   readonly numbers: readonly number[];
   /** Those of them whose leaves alone are shown. */
   readonly closed?: ReadonlySet<number>;
+  /** Whether this operation names the hold that keeps what was used of an erased person's data. */
+  readonly isHeld?: boolean;
 };
 
 const page = 500;
@@ -40,7 +42,7 @@ const page = 500;
 /** @throws GatewayError `conflict` before the newest of the entries is signed */
 export async function proveEvidence(parts: EvidenceProverParts, order: EvidenceOrder): Promise<string> {
   const { store, keyring } = parts;
-  const { numbers, closed, ...given } = order;
+  const { numbers, closed, isHeld, ...given } = order;
   const head = await parts.publisher.publish();
   if (head === undefined || (numbers.at(-1) ?? 0) >= head.size)
     throw new GatewayError(
@@ -67,7 +69,7 @@ export async function proveEvidence(parts: EvidenceProverParts, order: EvidenceO
         const shown: ShownEntry[] = [];
         for (const row of rows) {
           const opened =
-            closed?.has(row.number) === true ? undefined : await openPayload(keyring, reader, row);
+            closed?.has(row.number) === true ? undefined : await openPayload(keyring, reader, row, isHeld);
           const disclosure =
             opened === undefined
               ? null

@@ -10,7 +10,7 @@ import { realSystem } from '../system.ts';
 import { need, report, Usage, type Values } from './order.ts';
 
 const choices =
-  'evidence --person REFERENCE, --partner ID, --purpose P --from TIME --to TIME, or --from TIME --to TIME';
+  'evidence --person REFERENCE [--hold ID], --partner ID, --purpose P --from TIME --to TIME, or --from TIME --to TIME';
 
 /** @returns exit code. @throws Usage, GatewayError */
 export async function runEvidence(config: Config, rest: readonly string[], values: Values): Promise<number> {
@@ -44,7 +44,7 @@ export async function runEvidence(config: Config, rest: readonly string[], value
   }
 }
 
-function orderOf({ person, partner, purpose, from, to }: Values): EvidenceOrder {
+function orderOf({ person, partner, purpose, from, to, hold }: Values): EvidenceOrder {
   const named = [person, partner, purpose].filter((value) => value !== undefined);
   if (named.length > 1) throw new Usage(`one of --person, --partner and --purpose: ${choices}`);
   const [value = ''] = named;
@@ -58,9 +58,11 @@ function orderOf({ person, partner, purpose, from, to }: Values): EvidenceOrder 
           : 'period';
   if ((kind === 'purpose' || kind === 'period') && (from === undefined || to === undefined))
     throw new Usage(choices);
+  if (hold !== undefined && kind !== 'person') throw new Usage(choices);
   return {
     kind,
     value,
+    hold: hold ?? null,
     fromMs: from === undefined ? null : timeOf('--from', from, 0),
     toMs: to === undefined ? null : timeOf('--to', to, dayMs - minuteMs),
   };

@@ -27,6 +27,7 @@ export const options = {
   person: { type: 'string' },
   partner: { type: 'string' },
   purpose: { type: 'string' },
+  hold: { type: 'string' },
   from: { type: 'string' },
   to: { type: 'string' },
   entry: { type: 'string' },

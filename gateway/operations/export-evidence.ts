@@ -10,6 +10,7 @@ import { noticeByHash, type Notice } from '../consent/notices.ts';
 import { isPurpose, parseScope } from '../consent/vocabulary.ts';
 import { GatewayError } from '../errors.ts';
 import type { Released } from '../gate.ts';
+import { keepsPayloads } from '../rights/holds.ts';
 import { receiptOfConsent, receiptsOfErasures, type ReceiptParts } from '../rights/receipts.ts';
 import type { Reader } from '../store/store.ts';
 import { entry, partner as partnerTable } from '../store/tables.ts';
@@ -24,6 +25,8 @@ export interface EvidenceOrder {
   readonly fromMs: number | null;
   /** Up to and including the minute of this time, or all until now; a period ends with the last minute that is over. */
   readonly toMs: number | null;
+  /** A hold in force that keeps payloads of this person: without it, what it keeps of an erased person stays closed. */
+  readonly hold?: string | null;
 }
 
 export interface EvidenceFiles {
@@ -33,6 +36,10 @@ export interface EvidenceFiles {
   readonly person: string | null;
   readonly notices: readonly Notice[];
   readonly receipts: readonly string[];
+}
+
+interface Wanted extends EvidenceOrder {
+  readonly hold: string | null;
 }
 
 /** How far a long search is, in entries looked at. */
@@ -67,6 +74,8 @@ export async function exportEvidence(
   const allowed = await operations.gate.run(request, async (_permit, tx) => ({
     value: await named(tx, wanted),
     keyClass: 'evidence',
+    // Said here alone, of the system: in an entry about the person it would tell of a hold they may not know of.
+    ...(await heldFor(operations, tx, wanted)),
   }));
   const person = allowed.value;
   const order = await thatIsOver(parts, wanted, allowed.receipt.number);
@@ -105,6 +114,7 @@ export async function exportEvidence(
     receipts: shown.receipts,
     numbers,
     closed: new Set(around),
+    isHeld: wanted.hold !== null,
   });
   return {
     ...released,
@@ -112,19 +122,33 @@ export async function exportEvidence(
   };
 }
 
-function inMinutes({ kind, value, fromMs, toMs }: EvidenceOrder): EvidenceOrder {
+function inMinutes({ kind, value, fromMs, toMs, hold = null }: EvidenceOrder): Wanted {
   const wrong = (message: string): GatewayError => new GatewayError('malformed_request', message);
   if (kind === 'purpose' && !isPurpose(value)) throw new GatewayError('unknown_purpose');
   if (kind === 'period' && value !== '') throw wrong('a period is from when to when, and nothing else');
   if (kind !== 'period' && value === '') throw wrong(`choose a ${kind}`);
   if ((kind === 'purpose' || kind === 'period') && (fromMs === null || toMs === null))
     throw wrong('choose from when to when');
+  if (hold !== null && kind !== 'person') throw wrong('a hold opens what it keeps of its person alone');
   for (const ms of [fromMs, toMs])
     if (ms !== null && !(Math.abs(ms) < 8.64e15)) throw wrong('this is no time');
   if (fromMs !== null && toMs !== null && fromMs > toMs) throw wrong('the period ends before it begins');
   const floor = (ms: number | null): number | null =>
     ms === null ? null : Math.floor(ms / minuteMs) * minuteMs;
-  return { kind, value, fromMs: floor(fromMs), toMs: floor(toMs) };
+  return { kind, value, fromMs: floor(fromMs), toMs: floor(toMs), hold };
+}
+
+/** @throws GatewayError `not_found` when this hold does not keep payloads of this person now */
+async function heldFor(
+  { system }: ReceiptParts['operations'],
+  reader: Reader,
+  { value, hold }: Wanted,
+): Promise<{ about?: PlainObject }> {
+  if (hold === null) return {};
+  const person = await personNamed(reader, value);
+  if (!(await keepsPayloads(reader, hold, person, system.clock.nowMs())))
+    throw new GatewayError('not_found', 'no hold in force with this id keeps payloads of this person');
+  return { about: { hold } };
 }
 
 /** The person's id; null for the other kinds. */

@@ -76,6 +76,7 @@ function typedIn(from: Readonly<Record<string, string>>): Typed {
     purpose: text('purpose'),
     from: text('from'),
     to: text('to'),
+    hold: text('hold'),
   };
 }
 
@@ -93,5 +94,6 @@ function orderOf(typed: Typed, timeZone: string): EvidenceOrder | string {
     value: kind === undefined ? '' : typed[kind],
     fromMs: fromMs ?? null,
     toMs: toMs ?? null,
+    hold: typed.hold === '' ? null : typed.hold,
   };
 }

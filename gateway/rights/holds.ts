@@ -75,6 +75,20 @@ export async function keptByHolds(reader: Reader, person: string, nowMs: number)
   };
 }
 
+/** Whether this hold is confirmed, in force, about this person, and keeps payloads: then an operation that names it may open them. */
+export async function keepsPayloads(
+  reader: Reader,
+  id: string,
+  person: string,
+  nowMs: number,
+): Promise<boolean> {
+  const [row] = await reader.db
+    .select()
+    .from(legalHold)
+    .where(and(eq(legalHold.id, id), eq(legalHold.person, person), eq(legalHold.payloads, 1)));
+  return row !== undefined && stateOf(row, nowMs) === 'live';
+}
+
 /** Holds that the person may know of and that had force at that time. */
 export async function toldHolds(reader: Reader, person: string, atMs: number): Promise<Hold[]> {
   const rows = await reader.db

@@ -616,6 +616,7 @@ export const samples: readonly Sample[] = [
             purpose: '',
             from: '2026-11-01T00:00',
             to: '2026-11-20T23:59',
+            hold: '',
           },
         },
         ctx,

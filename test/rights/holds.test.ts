@@ -1,5 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { verifyPack } from '../../gateway/audit/archive.ts';
+import { openEntry } from '../../gateway/operations/entries.ts';
+import { exportEvidence } from '../../gateway/operations/export-evidence.ts';
 import { viewData } from '../../gateway/operations/own.ts';
+import { makeEvidencePack } from '../../gateway/portal/evidence-archive.ts';
 import { erasePerson, resumeErasures } from '../../gateway/rights/erase.ts';
 import {
   confirmHold,
@@ -118,8 +122,56 @@ describe('a hold', () => {
     await hold({ categories: [], payloads: true });
     await erase();
     expect(await found()).toEqual(['data key, wrapped', 'payload of a use, encrypted', 'reference']);
-    const use = (await entriesOf(core)).find(({ payload }) => payload?.['asked'] !== undefined);
-    expect(use?.payload).toMatchObject({ asked: 'Anna-payload-Zq7' });
+    await retentionRound(core.operations);
+    expect(await found()).toContain('payload of a use, encrypted');
+  });
+
+  it('of payloads opens them for its case alone: for an operation that names it, while it is in force', async () => {
+    const uses = (await entriesOf(core)).filter(
+      ({ row }) => row.holder === `person:${planted.person}` && row.keyClass === 'data',
+    );
+    const use = uses[0]?.row.number ?? -1;
+    expect(uses[0]?.payload).toMatchObject({ asked: 'Anna-payload-Zq7' });
+    const id = await hold({ categories: [], payloads: true });
+    const other = await hold({ categories: ['browsing'] });
+    const { value: unconfirmed } = await order({ payloads: true });
+    await erase();
+    await core.publisher.publish();
+    core.clock.advance(dayMs / 24);
+
+    const pack = (name?: string, value = planted.person) =>
+      exportEvidence(core, wei, { kind: 'person', value, fromMs: null, toMs: null, hold: name ?? null });
+    const opens = (text: string): boolean => {
+      const { entries } = JSON.parse(text) as { entries: { index: number; disclosure: unknown }[] };
+      return entries.find(({ index }) => index === use)?.disclosure !== null;
+    };
+    expect((await openEntry(core.operations, wei, use)).value.payload).toBeNull();
+    expect(JSON.parse(await core.prover.bundle(use, true))).toMatchObject({ disclosure: null });
+    expect(await core.prover.person(planted.person)).not.toContain(
+      Buffer.from('Anna-payload-Zq7').toString('base64').slice(4, -4),
+    );
+    expect(opens((await pack()).value.evidence)).toBe(false);
+    const period = { kind: 'period', value: '', fromMs: 0, toMs: core.clock.nowMs() - 60_000 } as const;
+    expect(opens((await exportEvidence(core, wei, period)).value.evidence)).toBe(false);
+    await expect(exportEvidence(core, wei, { ...period, hold: id })).rejects.toMatchObject({
+      code: 'malformed_request',
+    });
+    const { person: someone } = await plantMarkers(core, 'Berta');
+    for (const [name, value] of [[other], [unconfirmed], ['ff'.repeat(16)], [id, someone]] as const)
+      await expect(pack(name, value)).rejects.toMatchObject({ code: 'not_found' });
+
+    const { value } = await pack(id);
+    expect(opens(value.evidence)).toBe(true);
+    const order17 = { kind: 'person', value: planted.person, fromMs: null, toMs: null, hold: id } as const;
+    const { bytes } = await makeEvidencePack(core, wei, order17);
+    const { verdict, members } = verifyPack(bytes, await core.prover.trust());
+    expect([verdict, members.filter(({ isWrong }) => isWrong)]).toEqual(['holds', []]);
+    const naming = (await entriesOf(core)).filter(
+      ({ payload }) => payload?.['operation'] === 'export-evidence' && payload['hold'] === id,
+    );
+    expect(naming.map(({ row }) => row.holder)).toEqual(['system', 'system']);
+    await endHold(core.operations, sam, id);
+    await expect(pack(id)).rejects.toMatchObject({ code: 'not_found' });
   });
 
   it('that is only ordered keeps what it names for 72 hours, and then lapses', async () => {

@@ -22,6 +22,9 @@ export const evidenceEn = {
     from: 'From',
     to: 'To, this minute included',
     timesHint: 'Needed for a purpose and for a period. A period ends with the last minute that is over.',
+    hold: 'Legal hold',
+    holdHint:
+      'Number of a hold in force that keeps payloads of this person: the pack opens what it keeps of an erased person, and the log names the hold.',
     submit: 'Make and download',
     proves: 'What it proves',
     provesList: [
@@ -41,7 +44,7 @@ export const evidenceEn = {
     limits: 'At most 10,000 entries. For more, make several packs of shorter periods.',
     asEvidence: 'This period as evidence',
     problems: {
-      not_found: 'There is no entry in this selection, or no such person or partner.',
+      not_found: 'There is no entry in this selection, or no such person, partner or hold in force.',
       malformed_request: 'Choose what it is about and, for a purpose or a period, a time that is over.',
       unknown_purpose: 'This purpose is not in the list.',
       too_many_entries: 'More than one pack can hold. Choose a shorter period.',

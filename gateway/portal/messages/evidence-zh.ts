@@ -16,6 +16,9 @@ export const evidenceZh: EvidenceWords = {
     from: '起始时间',
     to: '截止时间（含该分钟）',
     timesHint: '选择目的或时间段时必须填写。时间段截至最近一个已经结束的分钟。',
+    hold: '法定保留',
+    holdHint:
+      '对此人生效且保留使用情况内容的法定保留编号。填写后，证据包可打开其保留的内容，日志会记录该编号。',
     submit: '生成并下载',
     proves: '能够证明',
     provesList: [
@@ -35,7 +38,7 @@ export const evidenceZh: EvidenceWords = {
     limits: '最多 10,000 条。更多时，请按较短的时间段分别生成。',
     asEvidence: '将这段时间作为证据',
     problems: {
-      not_found: '所选范围内没有条目，或者没有这个人或合作方。',
+      not_found: '所选范围内没有条目，或者没有这个人、合作方或生效中的法定保留。',
       malformed_request: '请选择范围；选择目的或时间段时，请填写已经结束的时间。',
       unknown_purpose: '没有这项目的。',
       too_many_entries: '超出一个证据包的上限，请缩短时间段。',

@@ -68,6 +68,7 @@ export const holdsEn = {
   keeps: 'Keeps',
   payloads: 'payloads of uses',
   evidenceOnly: 'the evidence alone',
+  asEvidence: 'Open in an evidence pack',
   reason: 'Case and rule',
   told: 'Person is told',
   yes: 'yes',

@@ -65,6 +65,7 @@ export const holdsZh: typeof holdsEn = {
   keeps: '保留内容',
   payloads: '使用情况的内容',
   evidenceOnly: '仅保留证据',
+  asEvidence: '在证据包中打开',
   reason: '案件与依据',
   told: '是否告知本人',
   yes: '是',

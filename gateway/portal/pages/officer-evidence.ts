@@ -18,6 +18,7 @@ export interface OfficerEvidenceModel {
     readonly purpose: string;
     readonly from: string;
     readonly to: string;
+    readonly hold: string;
   };
 }
 
@@ -36,6 +37,7 @@ export function officerEvidencePage(model: OfficerEvidenceModel, ctx: PageContex
     ${oneOrNone('purpose', m.purpose, purposes, typed.purpose, m.nobody)}
     ${field({ name: 'from', label: m.from, hint: m.timesHint, type: 'datetime-local', value: typed.from, isOptional: true })}
     ${field({ name: 'to', label: m.to, type: 'datetime-local', value: typed.to, isOptional: true })}
+    ${field({ name: 'hold', label: m.hold, hint: m.holdHint, value: typed.hold, isOptional: true })}
     <button>${m.submit}</button>
     <p class="hint">${m.limits}</p>
   `;

@@ -66,7 +66,9 @@ function holdTable(holds: readonly HoldLine[], ctx: PageContext): Html {
     holds.map((hold) => [
       hold.reason,
       hash(hold.person),
-      keeps(hold, ctx),
+      hold.payloads && hold.state === 'live'
+        ? html`${keeps(hold, ctx)} · <a href="${evidenceOf(hold)}">${m.asEvidence}</a>`
+        : keeps(hold, ctx),
       m.states[hold.state],
       time(hold.untilMs, 'day', ctx),
       formatList(hold.confirmedBy === null ? [hold.orderedBy] : [hold.orderedBy, hold.confirmedBy], ctx.lang),
@@ -75,6 +77,10 @@ function holdTable(holds: readonly HoldLine[], ctx: PageContext): Html {
     ]),
   );
 }
+
+/** What it keeps of the uses is opened for its case alone: in a pack that names it. */
+const evidenceOf = ({ id, person }: HoldLine): string =>
+  `${paths.officerEvidence}?person=${encodeURIComponent(person)}&hold=${encodeURIComponent(id)}`;
 
 function keeps(hold: HoldLine, ctx: PageContext): string {
   const m = words(ctx);
