@@ -1,4 +1,6 @@
 // What a process hands out whose log another process signs.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eq } from 'drizzle-orm';
@@ -180,6 +182,23 @@ describeOnPostgres('a process that does not lead', () => {
     finish();
     await expect(computing).rejects.toMatchObject({ code: 'conflict' });
     expect(await first.gate.closeAbandoned('gone')).toBe(0);
+  });
+
+  it('finds the work of a killed process gone by itself, and not before it was killed', async () => {
+    const child = spawn(
+      process.execPath,
+      [join(import.meta.dirname, '..', 'crash', 'run-child.ts'), withKeysOf(first), database],
+      { stdio: ['ignore', 'pipe', 'ignore'] },
+    );
+    const ended = once(child, 'exit');
+    try {
+      await once(child.stdout, 'data');
+      expect(await first.gate.closeAbandoned('gone')).toBe(0);
+    } finally {
+      child.kill('SIGKILL');
+      await ended;
+    }
+    expect(await first.gate.closeAbandoned('gone')).toBe(1);
   });
 
   it('leads and signs once the leader is gone', async () => {

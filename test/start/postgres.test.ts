@@ -139,5 +139,5 @@ describeOnPostgres('a gateway whose data is in PostgreSQL', () => {
       await cli('trust', 'export'),
     ])
       expect(refusal).toMatchObject({ code: 2, err: expect.stringContaining('use a newer program') });
-  });
+  }, 180_000);
 });
