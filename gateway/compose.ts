@@ -24,6 +24,7 @@ import { loadKeys, type Keys } from './key-files.ts';
 import { checkFingerprints } from './key-fingerprints.ts';
 import type { OperationParts } from './operations/parts.ts';
 import { cleanIfDue } from './rights/clean.ts';
+import { erasedFile, openErasedList } from './rights/erased-list.ts';
 import { databaseFile, holdsData, openStore } from './store/open.ts';
 import type { PostgresOptions } from './store/postgres.ts';
 import { alwaysLeader, onlyOne, type Leadership, type Presence } from './store/processes.ts';
@@ -185,6 +186,7 @@ async function openOn(
     system,
     config,
     boundingKey: keys['bounding.key'],
+    erased: openErasedList(join(config.home, erasedFile)),
     clean: () => cleanIfDue(store),
   };
   return {

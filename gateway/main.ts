@@ -22,6 +22,7 @@ import { createRecommender } from './operations/recommend.ts';
 import { recordRestore } from './operations/restore.ts';
 import { createPortal, portalRoutes, unknownPage } from './portal/surface.ts';
 import { cleanIfDue, paceCleanings } from './rights/clean.ts';
+import { eraseAgain } from './rights/erase-again.ts';
 import { resumeErasures } from './rights/erase.ts';
 import { retentionRound } from './rights/retention.ts';
 import { realSystem } from './system.ts';
@@ -251,6 +252,8 @@ async function worldOf(core: Core): Promise<World> {
 async function endInterrupted(core: Core): Promise<void> {
   await recordRestore(core.operations);
   await closeGone(core);
+  const again = await eraseAgain(core.operations);
+  if (again > 0) say(`erased ${again} people again whom a restore had brought back`);
   const erased = await resumeErasures(core.operations).catch((error: unknown) => {
     say(`an erasure that was interrupted has to wait: ${messageOf(error)}`);
     return 0;

@@ -12,6 +12,7 @@ import { archiveLimitBytes, unlockKeys } from '../key-archive.ts';
 import { putKeys } from '../key-files.ts';
 import { acceptLoss, type KnownHead } from '../operations/accept-loss.ts';
 import { restoreData, type JournalFate, type Restored } from '../operations/restore.ts';
+import { erasedFile } from '../rights/erased-list.ts';
 import { realSystem } from '../system.ts';
 import { readPassphrase } from './backup.ts';
 import { needData, needFile } from './data-place.ts';
@@ -73,7 +74,8 @@ function linesOf({ manifest, journal, movedTo, hasKeys }: Restored, home: string
     ...(movedTo === null
       ? []
       : [`what was here is in ${movedTo}: it holds personal data, so delete it once this works`]),
-    'withdrawals and erasures since the backup are not in it and have to be made again',
+    'withdrawals since the backup are not in it and have to be made again',
+    `erasures since then are made again at the next start if ${erasedFile} of this gateway is in ${home}; without it, make them again`,
     hasKeys
       ? `next: npm start -- --home ${home}`
       : `next: put the keys back (assent restore --keys FILE --home ${home}), then npm start -- --home ${home}`,

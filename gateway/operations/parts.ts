@@ -3,6 +3,7 @@ import type { Keyring } from '../audit/keys.ts';
 import type { Log } from '../audit/log.ts';
 import type { Config } from '../config.ts';
 import type { Gate } from '../gate.ts';
+import type { ErasedList } from '../rights/erased-list.ts';
 import type { Store } from '../store/store.ts';
 import type { System } from '../system.ts';
 
@@ -16,6 +17,8 @@ export interface OperationParts {
   readonly config: Config;
   /** Secret that chooses which groups of one person count in a private query. */
   readonly boundingKey: Uint8Array;
+  /** Who was erased, in a file that a restore leaves. */
+  readonly erased: ErasedList;
   /**
    * Rewrites the database's files if something was deleted since they were last rewritten; see `rights/clean.ts`. Everybody
    * waits meanwhile: never within a request. False when that has to wait.

@@ -35,8 +35,9 @@ import {
 } from '../store/tables.ts';
 import { newId } from '../system.ts';
 import { noteCleaningDue } from './clean.ts';
+import type { ErasedMark } from './erased-list.ts';
 import { hasUntoldHold, keptByHolds, type Kept } from './holds.ts';
-import { suppress, wordsOf } from './suppression.ts';
+import { markOfPerson, markOfReference, suppress, wordsOf } from './suppression.ts';
 
 export interface Erased {
   readonly erasure: string;
@@ -46,10 +47,14 @@ export interface Erased {
   readonly evidenceUntilMs: number;
 }
 
-/** Who asks: the person themself, or the operator for a request that came by letter or telephone. */
+/**
+ * Who asks: the person themself, or the operator for a request that came by letter or telephone; `again`, when somebody who
+ * was erased is back with an old backup.
+ */
 export type ErasureAsker =
   | { readonly kind: 'person'; readonly person: string }
-  | { readonly kind: 'operator'; readonly id: string; readonly reference: string };
+  | { readonly kind: 'operator'; readonly id: string; readonly reference: string }
+  | { readonly kind: 'again'; readonly person: string };
 
 const dayMs = 86_400_000;
 const quarantinePage = 500;
@@ -68,12 +73,17 @@ export async function erasePerson(parts: OperationParts, asker: ErasureAsker): P
     const { reference } = await findPerson(reader, asker);
     return strayRows(parts, reader, reference, 0);
   });
-  return parts.gate.run(
+  const marks: ErasedMark[] = [];
+  const released = await parts.gate.run(
     async (tx) => eraseRequest(asker, (await findPerson(tx, asker)).id, id, evidenceUntilMs),
     async (permit, tx) => {
       const person = permit.terms.person ?? '';
       const { reference } = await findPerson(tx, asker);
-      if (reference !== null) await suppress(tx, parts, reference, nowMs);
+      marks.splice(0, marks.length, markOfPerson(parts, person));
+      if (reference !== null) {
+        marks.push(markOfReference(parts, reference));
+        await suppress(tx, parts, reference, nowMs);
+      }
       const stray = [...looked.rows, ...(await strayRows(parts, tx, reference, looked.upTo)).rows];
       const kept = await keptByHolds(tx, person, nowMs);
       const populations = await populationsOf(tx, person, nowMs);
@@ -107,6 +117,12 @@ export async function erasePerson(parts: OperationParts, asker: ErasureAsker): P
       };
     },
   );
+  try {
+    parts.erased.add(marks);
+  } catch {
+    // It is done all the same, and its code must reach the person. Nothing is complete before the list has it.
+  }
+  return released;
 }
 
 /**
@@ -132,6 +148,7 @@ const toComplete = sql`(${erasure.state} = 'deleted' OR (${erasure.state} = 'hel
 
 /** Records that an erasure was carried out; nothing when somebody else did meanwhile. */
 async function complete(parts: OperationParts, id: string, person: string): Promise<boolean> {
+  parts.erased.add([markOfPerson(parts, person)]);
   const nowMs = parts.system.clock.nowMs();
   let row: typeof erasure.$inferSelect | undefined;
   const request = async (tx: Tx): Promise<GateRequest> => {
@@ -359,7 +376,9 @@ async function findPerson(
     .select({ id: personTable.id, reference: personTable.reference, status: personTable.status })
     .from(personTable)
     .where(
-      asker.kind === 'person' ? eq(personTable.id, asker.person) : eq(personTable.reference, asker.reference),
+      asker.kind === 'operator'
+        ? eq(personTable.reference, asker.reference)
+        : eq(personTable.id, asker.person),
     );
   if (row === undefined) throw new GatewayError('not_found', 'there is no such person');
   if (row.status === 'erased') throw new GatewayError('conflict', 'this person was erased already');
@@ -368,14 +387,21 @@ async function findPerson(
 
 function eraseRequest(asker: ErasureAsker, person: string, id: string, evidenceUntilMs: number): GateRequest {
   return {
-    caller: asker.kind === 'person' ? { kind: 'person', id: person } : { kind: 'operator', id: asker.id },
+    caller:
+      asker.kind === 'person'
+        ? { kind: 'person', id: person }
+        : { kind: 'operator', id: asker.kind === 'operator' ? asker.id : 'start-up' },
     operation: 'erase-person',
     purpose: 'service',
     categories: categoryNames,
     recipients: [asker.kind === 'person' ? 'self' : 'operator'],
     person,
     grant: null,
-    about: { erasure: id, evidence_until: new Date(evidenceUntilMs).toISOString() },
+    about: {
+      erasure: id,
+      evidence_until: new Date(evidenceUntilMs).toISOString(),
+      ...(asker.kind === 'again' ? { again: 'a restore had brought them back' } : {}),
+    },
   };
 }
 

@@ -4,6 +4,7 @@ import { eq } from 'drizzle-orm';
 import type { OperationParts } from '../operations/parts.ts';
 import { bound, fixed, query, type Reader, type Tx } from '../store/store.ts';
 import { suppression } from '../store/tables.ts';
+import type { ErasedMark } from './erased-list.ts';
 
 const byHash = query((db) =>
   db
@@ -19,6 +20,17 @@ const anyone = query((db) => db.select({ hash: suppression.hash }).from(suppress
  */
 function hashOf(parts: Pick<OperationParts, 'boundingKey'>, reference: string): string {
   return createHmac('sha256', parts.boundingKey).update(`assent/v1/suppression\0${reference}`).digest('hex');
+}
+
+/** How the list beside the database names somebody by their reference. */
+export function markOfReference(parts: Pick<OperationParts, 'boundingKey'>, reference: string): ErasedMark {
+  return { kind: 'reference', hash: hashOf(parts, reference) };
+}
+
+/** The same by their id. */
+export function markOfPerson({ boundingKey }: Pick<OperationParts, 'boundingKey'>, id: string): ErasedMark {
+  const hash = createHmac('sha256', boundingKey).update(`assent/v1/erased-person\0${id}`).digest('hex');
+  return { kind: 'person', hash };
 }
 
 export async function suppress(
