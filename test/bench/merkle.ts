@@ -213,7 +213,7 @@ function report(rows: readonly (readonly string[])[]): string {
     `spread over the tree, made from the leaf's index, ${checkedEach} of them verified. OpenZeppelin checks each proof as it makes it.`,
     `The mountain range runs at 1/${mountainShare} of the leaves: it would take minutes at all of them.`,
     'Left out: IncrementalMerkleTree of merkletreejs, which says "tree is full" at 400 leaves with depth 20.',
-    'Our tree stores complete subtrees only and hashes the right edge for each root and proof; the others store every node.',
+    'Our tree stores complete subtrees only and hashes the right edge once for each size; the others store every node.',
     'Neither package has consistency proofs, or proofs under an older root: only our tree answers for every size it had.',
   ].join('\n');
 }
