@@ -5,7 +5,7 @@ import { GatewayError } from '../errors.ts';
 import { bound, query, type Reader, type Store } from '../store/store.ts';
 import { entry as entryTable, run, runMember } from '../store/tables.ts';
 import type { BundleAnchor, Disclosure, ShownEntry } from './bundle.ts';
-import { toBase64 } from './bytes.ts';
+import { equalBytes, toBase64 } from './bytes.ts';
 import { populationKeyOf } from './entry.ts';
 import { frontierOf, listRoot } from './index-list.ts';
 import type { Keyring } from './keys.ts';
@@ -13,7 +13,7 @@ import { holderOf, populationsHolder, type Log } from './log.ts';
 import { multiProof } from './multi-proof.ts';
 import { openPayload, type EntryRow } from './payload.ts';
 import { sealPersonBundle, type Section } from './person-bundle.ts';
-import type { KeyProof } from './person-index.ts';
+import { mapKeyOf, type KeyProof } from './person-index.ts';
 import type { Publisher, SignedHead, Signer } from './publish.ts';
 import type { MerkleTree } from './tree.ts';
 
@@ -83,7 +83,10 @@ export async function provePerson(
     for (const [place, proof] of proofs.entries()) {
       const name = place === 0 ? null : (populations[place - 1] ?? null);
       const listed = name === null ? holder : `population:${name}`;
-      const rows = await reader.run(listOfHolder, { holder: listed, size: head.size });
+      const listedRows = await reader.run(listOfHolder, { holder: listed, size: head.size });
+      // A log begun before map heads has entries of populations under other keys (FORMAT.md section 8).
+      const key = keys[place] ?? tag;
+      const rows = listedRows.filter(({ leaf }) => equalBytes(mapKeyOf(leaf) ?? leaf, key));
       found.push({ name, rows, proof, members: name === null ? new Set() : members });
     }
     return found;

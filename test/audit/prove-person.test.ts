@@ -1,6 +1,8 @@
 // A person's bundle made by the real parts holds for the verifier, and shows exactly what concerns the person.
 import { afterAll, afterEach, expect, it } from 'vitest';
 import { eq } from 'drizzle-orm';
+import { encodeEntry, entryKinds } from '../../gateway/audit/entry.ts';
+import { leafHash } from '../../gateway/audit/tree.ts';
 import { verifyFile, type PersonSubject, type Verification } from '../../gateway/audit/verify.ts';
 import { proveAllForOfficer, proveAllForPerson } from '../../gateway/operations/entries.ts';
 import { setSwitches } from '../../gateway/operations/set-switch.ts';
@@ -103,6 +105,37 @@ describeOnStores("a person's bundle", () => {
     expect(subjectOf(verifyFile(second, trust)).earlier?.isCompared).toBe(false);
     const ofMei = await core.prover.person('mei');
     expect(verifyFile(second, trust, { earlier: ofMei }).firstFailing).toBe('earlier bundle');
+  });
+
+  it('holds in a log begun before map heads, whose populations had other keys', async () => {
+    const core = await openTestCore();
+    await addPerson(core, 'lin');
+    const leaf = encodeEntry({
+      kind: 'imported',
+      atSeconds: Math.floor(core.clock.nowMs() / 60_000) * 60,
+      commitment: new Uint8Array(32),
+      startedIndex: null,
+      about: { concern: 'population', population: new Uint8Array(32).fill(7), cohort: new Uint8Array(32) },
+    });
+    await allow(core, 'lin');
+    await core.store.write(async (tx) => {
+      await tx.db.insert(entry).values({
+        number: 1,
+        leaf: Buffer.from(leaf),
+        leafHash: Buffer.from(leafHash(leaf)),
+        holder: 'population:import',
+        sequence: 0,
+        operationId: 'old',
+        kind: entryKinds.imported,
+        atMs: core.clock.nowMs(),
+        outcome: 'noted',
+        keyClass: 'evidence',
+      });
+    });
+    await core.log.refresh();
+    const subject = subjectOf(verifyFile(await core.prover.person('lin'), await core.prover.trust()));
+    expect(subject.count).toBe(1);
+    expect(subject.populations?.find(({ name }) => name === 'import')?.count).toBe(0);
   });
 
   it('is refused for a size the log never had', async () => {
