@@ -122,17 +122,9 @@ const insertEntry = query((db) =>
     payload: sql.placeholder('payload'),
   }),
 );
-const leafHashes = query((db) =>
+const leavesBetween = query((db) =>
   db
     .select({ number: entryTable.number, leaf: entryTable.leaf, leafHash: entryTable.leafHash })
-    .from(entryTable)
-    .where(and(gte(entryTable.number, bound('from')), lt(entryTable.number, bound('to'))))
-    .orderBy(asc(entryTable.number)),
-);
-
-const leaves = query((db) =>
-  db
-    .select({ leaf: entryTable.leaf })
     .from(entryTable)
     .where(and(gte(entryTable.number, bound('from')), lt(entryTable.number, bound('to'))))
     .orderBy(asc(entryTable.number)),
@@ -164,7 +156,7 @@ export async function openLog(store: Store, keyring: Keyring): Promise<Log> {
   async function mapPage(reader: Reader, target: PersonIndex, size: number): Promise<void> {
     const from = target.mapped;
     const to = Math.min(size, from + mapPageSize);
-    const rows = await reader.run(leaves, { from, to });
+    const rows = await reader.run(leavesBetween, { from, to });
     if (rows.length !== to - from) throw new GatewayError('log_fork', `an entry before ${to} is missing`);
     for (const { leaf } of rows) target.add(leaf);
   }
@@ -246,7 +238,7 @@ export async function openLog(store: Store, keyring: Keyring): Promise<Log> {
       const load = async (): Promise<void> => {
         while (tree.size < target) {
           const to = Math.min(target, tree.size + pageSize);
-          const rows = await store.read((reader) => reader.run(leafHashes, { from: tree.size, to }));
+          const rows = await store.read((reader) => reader.run(leavesBetween, { from: tree.size, to }));
           for (let place = 0; tree.size < to; place++) tree.append(checkedHash(rows[place], tree.size));
         }
       };
