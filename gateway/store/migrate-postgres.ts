@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { known, migrationsIn, type Schema } from './migrate.ts';
 import { connect, toldAs, usualPatience, type Connection } from './postgres-connection.ts';
-import { locks } from './postgres.ts';
+import { locks } from './postgres-locks.ts';
 
 /**
  * Brings the schema to the newest version; of several processes that try at once, one does it and the others wait.

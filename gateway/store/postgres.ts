@@ -13,7 +13,7 @@ import {
   type Connection,
   type Patience,
 } from './postgres-connection.ts';
-import { locks } from './postgres-locks.ts';
+import { takeWriterLock } from './postgres-locks.ts';
 import { openPool } from './postgres-pool.ts';
 import type { Store, StoreFigures, Tx } from './store.ts';
 
@@ -26,8 +26,6 @@ export interface PostgresOptions {
   readonly readers?: number;
   readonly patience?: Partial<Patience>;
 }
-
-export { locks };
 
 interface Waiting {
   readonly work: (tx: Tx) => Promise<unknown>;
@@ -59,11 +57,14 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
   const batchSize = options.batchSize ?? 32;
   const queueLimit = options.queueLimit ?? 10_000;
   const queue: Waiting[] = [];
-  const cleaners: Pick<Waiting, 'resolve' | 'reject'>[] = [];
   const counted = { batches: 0, works: 0, largestBatch: 0, waitedMs: 0 };
   let writer: Connection | undefined;
   let running = false;
   let closed = false;
+  /** Batches and the rewriting of tables take turns. */
+  let turn: Promise<unknown> = Promise.resolve();
+  let cleaning: Promise<void> = Promise.resolve();
+  let nextCleaning: Promise<void> | undefined;
 
   function run(): void {
     if (running) return;
@@ -73,12 +74,14 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
   }
 
   async function runBatches(): Promise<void> {
-    while (queue.length > 0 || cleaners.length > 0) {
-      if (cleaners.length > 0) await clean(cleaners.splice(0));
-      const batch = queue.splice(0, batchSize);
-      if (batch.length > 0) await finish(batch);
-    }
+    while (queue.length > 0) await inTurn(() => finish(queue.splice(0, batchSize)));
     running = false;
+  }
+
+  function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const done = turn.then(work);
+    turn = done.catch(() => undefined);
+    return done;
   }
 
   async function connected(): Promise<Connection> {
@@ -115,7 +118,7 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
     try {
       await connection.exec(
         `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
-         SELECT pg_advisory_xact_lock(${locks.class}, ${locks.writer}); SAVEPOINT work`,
+         ${takeWriterLock}; SAVEPOINT work`,
       );
       const begunMs = performance.now();
       if (isFirst) for (const { sinceMs } of batch) counted.waitedMs += begunMs - sinceMs;
@@ -174,15 +177,11 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
     });
   }
 
-  async function clean(asked: Pick<Waiting, 'resolve' | 'reject'>[]): Promise<void> {
-    const connection = await connectedOrRefuse(asked);
-    if (connection === undefined) return;
+  async function clean(): Promise<void> {
     try {
-      await cleanDatabase(connection, patience);
-      for (const { resolve } of asked) resolve(undefined);
+      await cleanDatabase({ open: () => connect(url, 'write', patience), inTurn, patience });
     } catch (cause) {
-      await connection.close();
-      for (const { reject } of asked) reject(cause instanceof GatewayError ? cause : unavailable(cause));
+      throw unavailable(cause);
     }
   }
 
@@ -211,15 +210,22 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
     },
     clean(): Promise<void> {
       if (closed) return Promise.reject(new GatewayError('store_unavailable', 'the store is closed'));
-      return new Promise<void>((resolve, reject) => {
-        cleaners.push({ resolve: resolve as (value: unknown) => void, reject });
-        run();
-      });
+      // One for all who ask before it begins.
+      nextCleaning ??= cleaning
+        .catch(() => undefined)
+        .then(() => {
+          nextCleaning = undefined;
+          cleaning = clean();
+          return cleaning;
+        });
+      return nextCleaning;
     },
     figures: (): StoreFigures => ({ ...counted, waiting: queue.length }),
     async close() {
       closed = true;
+      await nextCleaning?.catch(() => undefined);
       while (running) await new Promise((resolve) => setTimeout(resolve, 1));
+      await cleaning.catch(() => undefined);
       await writer?.close();
       await pool.close();
     },

@@ -200,7 +200,7 @@ async function watchLocks(url: string): Promise<{ stop(): Promise<{ samples: num
   async function watch(): Promise<void> {
     while (!stopped) {
       const { rows } = await client.query<{ waiting: number }>(
-        "SELECT count(*)::int AS waiting FROM pg_locks WHERE locktype = 'advisory' AND NOT granted",
+        "SELECT count(*)::int AS waiting FROM pg_locks WHERE mode = 'ExclusiveLock' AND relation = 'schema_version'::regclass AND NOT granted",
       );
       seen.samples += 1;
       seen.waiting += rows[0]?.waiting ?? 0;

@@ -1,4 +1,4 @@
-import { asc, desc, getTableColumns, getTableName, is, sql, Table } from 'drizzle-orm';
+import { asc, desc, getTableColumns, getTableName, is, like, sql, Table } from 'drizzle-orm';
 import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { inspect } from 'node:util';
@@ -7,7 +7,8 @@ import { afterAll, afterEach, expect, it } from 'vitest';
 import { GatewayError } from '../../gateway/errors.ts';
 import { migratePostgres, schemaOfPostgres } from '../../gateway/store/migrate-postgres.ts';
 import { toNumber, type Patience } from '../../gateway/store/postgres-connection.ts';
-import { locks, openPostgres, type PostgresOptions } from '../../gateway/store/postgres.ts';
+import { takeWriterLock } from '../../gateway/store/postgres-locks.ts';
+import { openPostgres, type PostgresOptions } from '../../gateway/store/postgres.ts';
 import type { Store, Tx } from '../../gateway/store/store.ts';
 import * as tables from '../../gateway/store/tables.ts';
 import { openLine, type Line } from '../support/cut-line.ts';
@@ -247,7 +248,7 @@ describeOnPostgres('a database in trouble', () => {
   it('whose lock another process keeps is 503, and goes on when it is free', async () => {
     const url = await newTables();
     const store = open(url, { patience: brief });
-    const other = await beside(url, 'BEGIN', `SELECT pg_advisory_xact_lock(${locks.class}, ${locks.writer})`);
+    const other = await beside(url, 'BEGIN', takeWriterLock);
     await expect(store.write(put('a'))).rejects.toMatchObject(unavailable);
     expect(await names(store)).toEqual([]);
     await other.query('COMMIT');
@@ -350,7 +351,7 @@ describeOnPostgres('a database in trouble', () => {
 describeOnPostgres('cleaning', () => {
   it('says so while another session still sees what was deleted, and works once it is gone', async () => {
     const url = await newTables();
-    const store = open(url);
+    const store = open(url, { patience: brief });
     await store.write(put('gone'));
     const other = await beside(url, 'BEGIN ISOLATION LEVEL REPEATABLE READ', 'SELECT 1 FROM person');
     await store.write((tx) => tx.db.delete(setting));
@@ -362,27 +363,33 @@ describeOnPostgres('cleaning', () => {
   });
 });
 
-describeOnPostgres('cleaning beside another process', () => {
-  it('that writes and deletes all the time works, and none of its writes fails', async () => {
+describeOnPostgres('cleaning beside other processes', () => {
+  it('that write and delete all the time works, and none of their writes fails', async () => {
     const url = await newTables();
-    const [store, other] = [open(url), open(url)];
+    const store = open(url);
     let isOver = false;
-    let written = 0;
-    const writing = (async () => {
-      while (!isOver) {
-        await other.write(async (tx) => {
-          await tx.db.delete(setting);
-          await put(`n${written}`)(tx);
-        });
-        written += 1;
-      }
-    })();
-    await store.clean();
-    await store.clean();
-    isOver = true;
-    await writing;
-    expect(written).toBeGreaterThan(2);
-    expect(await names(store)).toEqual([`n${written - 1}`]);
+    // Two, so that one always waits for its turn while the other deletes what was there when the wait began.
+    const written = [0, 0];
+    const writing = Promise.all(
+      written.map(async (_none, index) => {
+        const other = open(url);
+        while (!isOver) {
+          await other.write(async (tx) => {
+            await tx.db.delete(setting).where(like(setting.name, `${index}-%`));
+            await put(`${index}-${written[index]}`)(tx);
+          });
+          written[index] = (written[index] ?? 0) + 1;
+        }
+      }),
+    );
+    try {
+      for (let round = 0; round < 4; round++) await store.clean();
+    } finally {
+      isOver = true;
+      await writing;
+    }
+    expect(Math.min(...written)).toBeGreaterThan(4);
+    expect((await names(store)).sort()).toEqual(written.map((count, index) => `${index}-${count - 1}`));
   });
 });
 
