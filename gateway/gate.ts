@@ -66,10 +66,12 @@ export function createGate(parts: GateParts): Gate {
     try {
       const outcome = await store.write(async (tx) => {
         known = typeof request === 'function' ? await request(tx) : request;
-        const subject =
-          known.person === null ? null : ((await loadPerson(tx, known.person, known.purpose)) ?? null);
-        if (known.person !== null && subject === null) throw new GatewayError('not_found', 'no such person');
-        const active = await activeRecipients(tx, known.recipients);
+        const { person, purpose, recipients } = known;
+        const [subject = null, active] = await Promise.all([
+          person === null ? null : loadPerson(tx, person, purpose),
+          activeRecipients(tx, recipients),
+        ]);
+        if (person !== null && subject === null) throw new GatewayError('not_found', 'no such person');
         const decision = decide(known, { subject, grant: known.grant, activeRecipients: active }, atMs);
         if (!decision.allowed) {
           // Returned, not thrown: throwing would roll the refusal's own entry back.

@@ -38,6 +38,8 @@ export interface Keyring {
    * @throws GatewayError `internal` when the holder has no keys or the wrapping key does not open them
    */
   open(reader: Reader, holder: string): Promise<HolderKeys>;
+  /** Like `open`; undefined when the holder has no keys yet. One query. */
+  find(reader: Reader, holder: string): Promise<HolderKeys | undefined>;
   /** Like `open`, and makes the keys when there are none yet. */
   openOrCreate(tx: Tx, holder: string): Promise<HolderKeys>;
   /** Overwrites these keys of a holder with nothing, in the caller's transaction. They cannot be made again. */
@@ -110,6 +112,7 @@ export function createKeyring(wrappingKey: Uint8Array, random: Random): Keyring 
   }
 
   const keyring: Keyring = {
+    find,
     async create(tx, holder) {
       await tx.run(insertRow, {
         holder,

@@ -89,12 +89,13 @@ export async function loadPerson(
   person: string,
   purpose?: Purpose,
 ): Promise<PersonState | undefined> {
-  const [row] = await reader.run(personById, { person });
-  if (row === undefined) return undefined;
-  const rows =
+  const [[row], rows] = await Promise.all([
+    reader.run(personById, { person }),
     purpose === undefined
-      ? await reader.run(switchesOfPerson, { person })
-      : await reader.run(switchesForPurpose, { person, purpose });
+      ? reader.run(switchesOfPerson, { person })
+      : reader.run(switchesForPurpose, { person, purpose }),
+  ]);
+  if (row === undefined) return undefined;
   return {
     person,
     status: row.status as PersonState['status'],
@@ -170,16 +171,14 @@ export async function activeRecipients(
   reader: Reader,
   recipients: readonly Recipient[],
 ): Promise<Recipient[]> {
-  const active: Recipient[] = [];
-  for (const recipient of recipients) {
-    if (!recipient.startsWith('partner:')) {
-      active.push(recipient);
-      continue;
-    }
-    const [row] = await reader.run(partnerStatus, { id: recipient.slice('partner:'.length) });
-    if (row?.status === 'active') active.push(recipient);
-  }
-  return active;
+  const isActive = await Promise.all(
+    recipients.map(async (recipient) => {
+      if (!recipient.startsWith('partner:')) return true;
+      const [row] = await reader.run(partnerStatus, { id: recipient.slice('partner:'.length) });
+      return row?.status === 'active';
+    }),
+  );
+  return recipients.filter((_recipient, index) => isActive[index]);
 }
 
 /** Records a consent event and turns the switch, in the caller's transaction. Returns the event's number. */

@@ -45,8 +45,10 @@ export function readData(
       };
     },
     async (permit, tx) => {
-      const attributes = offset === 0 ? await readAttributes(permit, tx, person, category) : [];
-      const events = await readEvents(permit, tx, person, category, { limit, offset });
+      const [attributes, events] = await Promise.all([
+        offset === 0 ? readAttributes(permit, tx, person, category) : [],
+        readEvents(permit, tx, person, category, { limit, offset }),
+      ]);
       return { value: { events, attributes }, counts: { rows: events.length + attributes.length } };
     },
   );

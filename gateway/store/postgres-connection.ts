@@ -2,6 +2,7 @@
 //
 // Drizzle's PostgreSQL builder writes right SQL from table objects made for SQLite: all it asks of them is names and
 // how values are mapped. So there is one set of tables and queries, handed over by the one cast in `connect`.
+import { Socket } from 'node:net';
 import { fillPlaceholders, is, sql, Table, type Query as BuiltQuery, type SQL } from 'drizzle-orm';
 import {
   PgDatabase,
@@ -66,11 +67,15 @@ export interface Connection extends Reader {
   /** The first failure that concerns more than one statement: what ran in its transaction is void. */
   failure(): PostgresError | undefined;
   clearFailure(): void;
+  /** How many statements were sent that may change something, and how many the server refused. */
+  readonly counted: { readonly changing: number; readonly refused: number };
   /** No more can be asked of it. */
   isLost(): boolean;
   onWarning(listener: (message: string, detail: string | undefined) => void): () => void;
   close(): Promise<void>;
 }
+
+const goodbyeMs = 500;
 
 /**
  * Opens a connection and sets it up.
@@ -82,14 +87,19 @@ export async function connect(
   purpose: 'read' | 'write',
   patience: Patience,
 ): Promise<Connection> {
+  const socket = new Socket();
   const client = new pg.Client({
     connectionString: url,
+    stream: () => socket,
     connectionTimeoutMillis: patience.connectMs,
     application_name: `assent ${purpose}`,
     keepAlive: true,
+    // What is asked at once is sent at once, and answered in that order.
+    pipeline: true,
   });
   let isLost = false;
   let failure: PostgresError | undefined;
+  const counted = { changing: 0, refused: 0 };
   const note = (error: PostgresError): PostgresError => {
     if (error.kind === 'lost') isLost = true;
     if (error.kind !== 'refused') failure ??= error;
@@ -105,40 +115,36 @@ export async function connect(
     for (const listener of listeners) listener(message ?? '', detail);
   });
 
-  // Node's client runs one query at a time; those of one `Promise.all` wait here.
-  let last: Promise<unknown> = Promise.resolve();
   /** Longer than the server's own limits, so that those speak first. */
   const usualLimitMs = Math.max(patience.statementMs, patience.lockMs) + 1000;
-  function ask(
+  async function ask(
     config: pg.QueryArrayConfig | pg.QueryConfig,
     limitMs = usualLimitMs,
   ): Promise<pg.QueryArrayResult> {
-    const asked = last.then(async () => {
-      if (isLost)
-        throw failure ?? new PostgresError('lost', 'the connection to the database ended', undefined, false);
-      let timer: NodeJS.Timeout | undefined;
-      const answer = client.query(config as pg.QueryArrayConfig);
-      // A server that is gone without a word answers nothing, not even its own timeout.
-      const silence = new Promise<never>((_resolve, reject) => {
-        if (limitMs === 0) return;
-        timer = setTimeout(() => {
-          isLost = true;
-          reject(note(new PostgresError('busy', 'the database does not answer', undefined, false)));
-          answer.catch(() => undefined);
-          void client.end().catch(() => undefined);
-        }, limitMs);
-      });
-      try {
-        return await Promise.race([answer, silence]);
-      } catch (cause) {
-        const error = failureOf(cause);
-        throw error instanceof PostgresError ? note(error) : error;
-      } finally {
-        clearTimeout(timer);
-      }
+    if (isLost)
+      throw failure ?? new PostgresError('lost', 'the connection to the database ended', undefined, false);
+    if (!config.text.startsWith('select')) counted.changing += 1;
+    let timer: NodeJS.Timeout | undefined;
+    const answer = client.query(config as pg.QueryArrayConfig);
+    // A server that is gone without a word answers nothing, not even its own timeout.
+    const silence = new Promise<never>((_resolve, reject) => {
+      if (limitMs === 0) return;
+      timer = setTimeout(() => {
+        isLost = true;
+        reject(note(new PostgresError('busy', 'the database does not answer', undefined, false)));
+        answer.catch(() => undefined);
+        socket.destroy();
+      }, limitMs);
     });
-    last = asked.catch(() => undefined);
-    return asked;
+    try {
+      return await Promise.race([answer, silence]);
+    } catch (cause) {
+      counted.refused += 1;
+      const error = failureOf(cause);
+      throw error instanceof PostgresError ? note(error) : error;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async function exec(text: string, limitMs?: number): Promise<string[]> {
@@ -194,6 +200,7 @@ export async function connect(
     exec,
     rows,
     failure: () => failure,
+    counted,
     clearFailure() {
       if (!isLost) failure = undefined;
     },
@@ -204,7 +211,10 @@ export async function connect(
     },
     async close() {
       isLost = true;
+      // The end waits for all answers; a server that is silent gives none.
+      const timer = setTimeout(() => socket.destroy(), goodbyeMs);
       await client.end().catch(() => undefined);
+      clearTimeout(timer);
     },
   };
 }

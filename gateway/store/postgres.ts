@@ -36,12 +36,17 @@ interface Waiting {
 
 type Outcome = { ok: true; value: unknown; afterDurable: (() => void)[] } | { ok: false; cause: unknown };
 
-/** `undone`: certainly nothing was committed. `unknown`: the answer to COMMIT is missing. */
+/**
+ * `entangled`: nothing was committed, as a work failed that had changed something; only savepoints can part them.
+ * `undone`: certainly nothing was committed. `unknown`: the answer to COMMIT is missing.
+ */
 type BatchEnd =
   | { readonly kind: 'committed'; readonly outcomes: Outcome[] }
+  | { readonly kind: 'entangled' }
   | { readonly kind: 'undone' | 'unknown'; readonly cause: unknown };
 
 const attempts = 3;
+const entangled = Symbol('entangled');
 
 /**
  * Opens a database whose tables `migratePostgres` made.
@@ -101,27 +106,47 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
   }
 
   async function finish(batch: Waiting[]): Promise<void> {
+    const begin = batchBegun(batch);
+    let isApart = false;
     for (let attempt = 1; ; attempt++) {
       const connection = await connectedOrRefuse(batch);
       if (connection === undefined) return;
-      const end = await execute(connection, batch, attempt === 1);
+      const end = await execute(connection, batch, isApart ? executeApart : executeTogether, begin);
       if (end.kind === 'committed') return release(batch, end.outcomes);
+      if (end.kind === 'entangled') {
+        isApart = true;
+        attempt -= 1;
+        continue;
+      }
       if (end.kind === 'undone' && mayRetry(end.cause) && attempt < attempts) continue;
       for (const { reject } of batch) reject(unavailable(end.cause));
       return;
     }
   }
 
-  /** One transaction, a savepoint for each work. */
-  async function execute(connection: Connection, batch: Waiting[], isFirst: boolean): Promise<BatchEnd> {
+  /** Counts once how long these works waited for their turn. */
+  function batchBegun(batch: Waiting[]): () => void {
+    let isCounted = false;
+    return () => {
+      if (isCounted) return;
+      isCounted = true;
+      const nowMs = performance.now();
+      for (const { sinceMs } of batch) counted.waitedMs += nowMs - sinceMs;
+    };
+  }
+
+  /** One transaction. */
+  async function execute(
+    connection: Connection,
+    batch: Waiting[],
+    executeOne: typeof executeApart,
+    begun: () => void,
+  ): Promise<BatchEnd> {
     const outcomes: Outcome[] = [];
+    const refusedBefore = connection.counted.refused;
     try {
-      await connection.exec(
-        `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
-         ${takeWriterLock}; SAVEPOINT work`,
-      );
-      const begunMs = performance.now();
-      if (isFirst) for (const { sinceMs } of batch) counted.waitedMs += begunMs - sinceMs;
+      await connection.exec(`BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${takeWriterLock}`);
+      begun();
       for (const { work } of batch) {
         outcomes.push(await executeOne(connection, work));
         const failure = connection.failure();
@@ -129,14 +154,18 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
       }
     } catch (cause) {
       await connection.exec('ROLLBACK').catch(() => connection.close());
-      return { kind: 'undone', cause };
+      return cause === entangled ? { kind: 'entangled' } : { kind: 'undone', cause };
     }
     // A standby that was waited for in vain, and given up, is told as a warning on a COMMIT that worked.
     let warning: string | undefined;
     const stop = connection.onWarning((message) => (warning = message));
     try {
       const tags = await connection.exec('COMMIT');
-      if (tags.at(-1) !== 'COMMIT') throw new PostgresError('busy', 'nothing was committed', undefined, true);
+      if (tags.at(-1) !== 'COMMIT') {
+        const isOurs = connection.counted.refused > refusedBefore && connection.failure() === undefined;
+        if (isOurs && executeOne === executeTogether) return { kind: 'entangled' };
+        throw new PostgresError('busy', 'nothing was committed', undefined, true);
+      }
       if (warning !== undefined)
         throw new PostgresError('busy', 'the commit is not safe yet', undefined, false);
       return { kind: 'committed', outcomes };
@@ -149,21 +178,52 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
     }
   }
 
-  async function executeOne(connection: Connection, work: Waiting['work']): Promise<Outcome> {
-    const afterDurable: (() => void)[] = [];
+  /** No answer is waited for but those the work asks for. Right as long as no work fails after it changed something. */
+  async function executeTogether(connection: Connection, work: Waiting['work']): Promise<Outcome> {
+    const before = { ...connection.counted };
+    const { tx, afterDurable } = txOn(connection);
     try {
-      const value = await work({
-        db: connection.db,
-        run: (query, parameters) => connection.run(query, parameters),
-        afterDurable: (action) => void afterDurable.push(action),
-      });
+      const value = await work(tx);
+      if (connection.counted.refused > before.refused) throw entangled;
+      return { ok: true, value, afterDurable };
+    } catch (cause) {
+      const { changing, refused } = connection.counted;
+      if (connection.failure() === undefined && (changing > before.changing || refused > before.refused))
+        throw entangled;
+      return { ok: false, cause };
+    }
+  }
+
+  /** With a savepoint, so that its failure undoes this work alone. */
+  async function executeApart(connection: Connection, work: Waiting['work']): Promise<Outcome> {
+    const { tx, afterDurable, sent } = txOn(connection);
+    await connection.exec('SAVEPOINT work');
+    try {
+      const value = await work(tx);
+      await Promise.all(sent);
       // Fails where the work passed over a statement that had failed: its transaction takes no more then.
-      await connection.exec('RELEASE SAVEPOINT work; SAVEPOINT work');
+      await connection.exec('RELEASE SAVEPOINT work');
       return { ok: true, value, afterDurable };
     } catch (cause) {
       if (connection.failure() === undefined) await connection.exec('ROLLBACK TO SAVEPOINT work');
       return { ok: false, cause };
     }
+  }
+
+  function txOn(connection: Connection): { tx: Tx; afterDurable: (() => void)[]; sent: Promise<unknown>[] } {
+    const afterDurable: (() => void)[] = [];
+    const sent: Promise<unknown>[] = [];
+    const tx: Tx = {
+      db: connection.db,
+      run: (query, parameters) => connection.run(query, parameters),
+      send(query, parameters) {
+        const answer = connection.run(query, parameters);
+        answer.catch(() => undefined);
+        sent.push(answer);
+      },
+      afterDurable: (action) => void afterDurable.push(action),
+    };
+    return { tx, afterDurable, sent };
   }
 
   function release(batch: Waiting[], outcomes: Outcome[]): void {

@@ -48,7 +48,16 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
 
   const readOnly = new Sqlite(path, { readonly: true });
   readOnly.pragma('busy_timeout = 5000');
-  const reader = connect(readOnly);
+  const { db: readDb, run: readNow } = connect(readOnly);
+  const reader: Reader = { db: readDb, run: async (query, parameters) => readNow(query, parameters) };
+
+  const { db, run: execute } = writer;
+  const txWith = (afterDurable: (() => void)[]): Tx => ({
+    db,
+    run: async (query, parameters) => execute(query, parameters),
+    send: (query, parameters) => void execute(query, parameters),
+    afterDurable: (action) => void afterDurable.push(action),
+  });
 
   // Prepared once: parsing them anew costs more than running them.
   const [begin, commit] = [raw.prepare('BEGIN IMMEDIATE'), raw.prepare('COMMIT')];
@@ -100,7 +109,7 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
         savepoint.run();
         const afterDurable: (() => void)[] = [];
         try {
-          const value = await work({ ...writer, afterDurable: (action) => void afterDurable.push(action) });
+          const value = await work(txWith(afterDurable));
           releaseSavepoint.run();
           outcomes.push({ ok: true, value, afterDurable });
         } catch (cause) {
@@ -210,7 +219,10 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
 }
 
 /** A connection with its prepared queries. */
-function connect(raw: Sqlite.Database): Reader {
+function connect(raw: Sqlite.Database): {
+  readonly db: Database;
+  run<Result>(query: Query<Result>, parameters?: Record<string, unknown>): Result;
+} {
   const db: Database = drizzle(raw);
   const prepared = new Map<
     Query<unknown>,
@@ -218,7 +230,7 @@ function connect(raw: Sqlite.Database): Reader {
   >();
   return {
     db,
-    async run<Result>(query: Query<Result>, parameters?: Record<string, unknown>): Promise<Result> {
+    run<Result>(query: Query<Result>, parameters?: Record<string, unknown>): Result {
       let ready = prepared.get(query);
       if (ready === undefined) {
         ready = (query.build(db) as unknown as { prepare(): typeof ready & object }).prepare();

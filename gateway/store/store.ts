@@ -38,8 +38,13 @@ export interface Reader {
   run<Result>(query: Query<Result>, parameters?: Record<string, unknown>): Promise<Result>;
 }
 
-/** One unit of work inside the writer's transaction. Nothing else may be awaited in it. */
+/**
+ * One unit of work inside the writer's transaction. Nothing else may be awaited in it. Reads that do not need each other
+ * are best asked together (`Promise.all`, each of them one query): a server then gets them in one go.
+ */
 export interface Tx extends Reader {
+  /** As `run`, for a change whose answer the work does not wait for: when it fails, so does the work. */
+  send(query: Query<unknown>, parameters: Record<string, unknown>): void;
   /** Runs once this work is durable, before its caller hears of it; dropped if the work is rolled back. */
   afterDurable(action: () => void): void;
 }

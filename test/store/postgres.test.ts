@@ -126,8 +126,8 @@ describeOnPostgres('a batch', () => {
       store.write(async (tx) => {
         runs += 1;
         tx.afterDurable(() => durable.push('once'));
-        await put('mine')(tx);
         if (runs === 1) line.cut();
+        await put('mine')(tx);
         return runs;
       }),
     ]);

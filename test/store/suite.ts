@@ -186,20 +186,30 @@ export function storeContract(open: (options?: StoreOptions) => Promise<OpenedSt
       let round = 0;
       await fc.assert(
         fc.asyncProperty(
-          fc.array(fc.constantFrom('good', 'throws', 'fails', 'waits'), { minLength: 1, maxLength: 25 }),
+          fc.array(
+            fc.constantFrom('good', 'good', 'good', 'throws', 'fails', 'waits', 'refuses', 'missends'),
+            { minLength: 1, maxLength: 25 },
+          ),
           async (kinds) => {
             round += 1;
             const results = await Promise.allSettled(
               kinds.map((kind, index) =>
                 one.store.write(async (tx) => {
-                  await put(`${round}-${index}`)(tx);
+                  const name = `${round}-${index}`;
+                  // Fails having read what is there and changed nothing.
+                  if (kind === 'refuses')
+                    throw new Error(`refused beside ${(await tx.run(byName, { name })).length}`);
+                  tx.send(insertSetting, { name, value: 'sent' });
+                  // Nobody waits for the answer that says no.
+                  if (kind === 'missends') tx.send(insertSetting, { name, value: 'twice' });
                   if (kind === 'throws') throw new Error('thrown');
-                  if (kind === 'fails') await put(`${round}-${index}`)(tx);
+                  if (kind === 'fails') await put(name)(tx);
                   if (kind === 'waits') await new Promise((resolve) => setImmediate(resolve));
                 }),
               ),
             );
-            const yes = kinds.map((kind) => (kind === 'good' || kind === 'waits' ? 'fulfilled' : 'rejected'));
+            const good = ['good', 'waits'];
+            const yes = kinds.map((kind) => (good.includes(kind) ? 'fulfilled' : 'rejected'));
             expect(results.map(({ status }) => status)).toEqual(yes);
             const there = (await names(one.store)).filter((name) => name.startsWith(`${round}-`));
             expect(there).toEqual(
