@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eq } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { openOutbox } from '../../gateway/audit/outbox.ts';
 import { openCore, type Core } from '../../gateway/compose.ts';
 import { loadConfig } from '../../gateway/config.ts';
@@ -198,7 +198,8 @@ describeOnPostgres('a process that does not lead', () => {
       child.kill('SIGKILL');
       await ended;
     }
-    expect(await first.gate.closeAbandoned('gone')).toBe(1);
+    // The server takes a moment to notice that the line is cut.
+    await vi.waitFor(async () => expect(await first.gate.closeAbandoned('gone')).toBe(1), { timeout: 20_000 });
   });
 
   it('leads and signs once the leader is gone', async () => {

@@ -133,7 +133,7 @@ it('no call that began after a flip was acknowledged is answered by the state be
   // Thousands of answers, of both kinds.
   expect(counted.allowed).toBeGreaterThan(500);
   expect(counted.refused).toBeGreaterThan(1000);
-});
+}, 240_000);
 
 it('flip, call, flip, call without a pause: every single answer is the state just acknowledged', async () => {
   const rounds = people.map(async (person) => {
@@ -145,7 +145,7 @@ it('flip, call, flip, call without a pause: every single answer is the state jus
     }
   });
   await Promise.all(rounds);
-});
+}, 120_000);
 
 it('the observer itself notices an impossible history', () => {
   const at = (what: Seen['what'], began: number, answered: number): Seen => ({
