@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createKeyring, type Keyring } from './audit/keys.ts';
 import { openLog, populationsHolder, type Log } from './audit/log.ts';
 import { logIdOf } from './audit/log-id.ts';
+import { createMapSnapshots, snapshotFile, snapshotKey } from './audit/map-snapshot.ts';
 import { createProver, type Prover } from './audit/proof.ts';
 import { parseVerifierKey } from './audit/note.ts';
 import { readPolicyFile } from './audit/policy-file.ts';
@@ -145,10 +146,25 @@ async function openOn(
 ): Promise<Core> {
   const config = Object.freeze({ ...given, origin: await fixedOrigin(store, given) });
   const keyring = createKeyring(keys['wrapping.key'], system.random);
-  const log = await openLog(store, keyring);
+  const snapshots = createMapSnapshots({
+    path: join(config.home, snapshotFile),
+    origin: config.origin,
+    key: snapshotKey(keys['wrapping.key']),
+    store,
+    role: options.role === 'gateway' ? 'owns' : 'reads',
+    warn: (line) => void process.stderr.write(`${line}\n`),
+  });
+  const log = await openLog(store, keyring, (size) => snapshots.load(size));
   const logSigner = createSigner(config.origin, keys['log.key']);
   const sealSigner = createSigner(sealKeyName(config.origin), keys['seal.key']);
-  const publisher = createPublisher({ store, log, signer: logSigner, clock: system.clock, leadership });
+  const publisher = createPublisher({
+    store,
+    log,
+    signer: logSigner,
+    clock: system.clock,
+    leadership,
+    onHead: (head) => snapshots.offer(head, log),
+  });
   if (options.checkLog !== false) await publisher.check();
   const witnesses = await openWitnesses({ config, store, log, logSigner, leadership }, system);
   const gate = createGate({ store, log, keyring, system, presence });
@@ -220,6 +236,7 @@ async function openOn(
     async close() {
       await leadership.close();
       await presence.close();
+      await snapshots.close(log);
       await store.close();
     },
   };

@@ -24,6 +24,12 @@ export class PackedRecords {
     return this.#chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   }
 
+  /** Holds what the other one holds, in memory of its own; records must have the same size. */
+  copyFrom(other: PackedRecords): void {
+    this.#chunks.splice(0, Infinity, ...other.#chunks.map((chunk) => chunk.slice()));
+    this.#count = other.#count;
+  }
+
   /** Adds a record of zeros and returns its index. */
   push(): number {
     const slot = this.#count & (chunkRecords - 1);
@@ -60,6 +66,12 @@ export class PackedNumbers {
   /** Memory held. */
   get bytes(): number {
     return this.#numbers.byteLength;
+  }
+
+  /** Holds what the other one holds, in memory of its own. */
+  copyFrom(other: PackedNumbers): void {
+    this.#numbers = other.#numbers.slice();
+    this.#count = other.#count;
   }
 
   /** Returns the index of the new number. */

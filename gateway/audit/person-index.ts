@@ -1,5 +1,6 @@
 // The map of the log, kept up to date leaf by leaf: which leaves concern whom. FORMAT.md section 7.
 import { u64 } from './bytes.ts';
+import { subtreesOf } from './index-list.ts';
 import { PackedNumbers, PackedRecords } from './packed.ts';
 import { hashSizeBytes, leafHash, nodeHash, type Sha256 } from './tree.ts';
 import { Trie, type AbsenceClaim, type TrieStep } from './trie.ts';
@@ -26,6 +27,16 @@ export interface KeyProof {
   readonly steps: TrieStep[];
 }
 
+/** A key and the state of its list: all that the index holds of it. */
+export interface KeyList {
+  /** 32 bytes. */
+  readonly key: Uint8Array;
+  /** Number of leaves that map to the key. */
+  readonly count: number;
+  /** Roots of the full subtrees over their indices, smallest first, concatenated: 32 bytes for each one bit of `count`. */
+  readonly subtrees: Uint8Array;
+}
+
 /**
  * Takes the leaves of a log in their order and answers with root and proofs for the state after the last one taken.
  * For each key it holds the roots of the full subtrees over its indices, not the indices themselves.
@@ -42,11 +53,13 @@ export class PersonIndex {
   readonly #subtrees = new PackedRecords(hashSizeBytes);
   readonly #larger = new PackedNumbers();
   #free = none;
-  #mapped = 0;
+  #mapped: number;
 
-  constructor(sha256: Sha256) {
+  /** @param mapped other than 0 where `addList` gives the keys of so many leaves back */
+  constructor(sha256: Sha256, mapped = 0) {
     this.#sha256 = sha256;
     this.#trie = new Trie(sha256);
+    this.#mapped = mapped;
   }
 
   /** Number of leaves taken, whether they map to something or not. */
@@ -71,6 +84,55 @@ export class PersonIndex {
     const key = mapKeyOf(leaf);
     if (key !== undefined) this.#append(key, leafHash(u64(index), this.#sha256));
     this.#mapped = index + 1;
+  }
+
+  /** The same index in memory of its own; as fast as memory is copied. */
+  copy(): PersonIndex {
+    const copied = new PersonIndex(this.#sha256, this.#mapped);
+    copied.#trie.copyFrom(this.#trie);
+    copied.#counts.copyFrom(this.#counts);
+    copied.#smallest.copyFrom(this.#smallest);
+    copied.#isStale.copyFrom(this.#isStale);
+    copied.#stale.copyFrom(this.#stale);
+    copied.#subtrees.copyFrom(this.#subtrees);
+    copied.#larger.copyFrom(this.#larger);
+    copied.#free = this.#free;
+    return copied;
+  }
+
+  /** Every key by ascending key. The index must not change meanwhile; what is yielded is valid until the next. */
+  *lists(): Generator<KeyList, void, undefined> {
+    const room = new Uint8Array(31 * hashSizeBytes);
+    for (const slot of this.#trie.slots()) {
+      let sizeBytes = 0;
+      for (let place = this.#smallest.at(slot); place !== none; place = this.#larger.at(place)) {
+        room.set(this.#subtrees.at(place), sizeBytes);
+        sizeBytes += hashSizeBytes;
+      }
+      yield {
+        key: this.#trie.keyAt(slot),
+        count: this.#counts.at(slot),
+        subtrees: room.subarray(0, sizeBytes),
+      };
+    }
+  }
+
+  /**
+   * Takes a key that is not there yet with its list, as `lists` gave it. The value of the key is computed from the list.
+   * @throws RangeError when the key is there, or the list is not one of `count` indices
+   */
+  addList({ key, count, subtrees }: KeyList): void {
+    const isCount = Number.isInteger(count) && count > 0 && count <= mostEntries;
+    if (!isCount || subtrees.length !== subtreesOf(count) * hashSizeBytes)
+      throw new RangeError('not a list of so many indices');
+    const slot = this.#trie.size;
+    let smallest = none;
+    for (let end = subtrees.length; end > 0; end -= hashSizeBytes)
+      smallest = this.#hold(subtrees.subarray(end - hashSizeBytes, end), smallest);
+    if (this.#trie.set(key, this.#listRootFrom(smallest)) !== slot) throw new RangeError('the key is there');
+    this.#counts.push(count);
+    this.#smallest.push(smallest);
+    this.#isStale.push(0);
   }
 
   /** Number of leaves that map to a key. */
@@ -124,16 +186,15 @@ export class PersonIndex {
   #settle(): void {
     for (let at = 0; at < this.#stale.count; at++) {
       const slot = this.#stale.at(at);
-      this.#trie.setAt(slot, this.#listRootOf(slot));
+      this.#trie.setAt(slot, this.#listRootFrom(this.#smallest.at(slot)));
       this.#isStale.set(slot, 0);
     }
     this.#stale.clear();
   }
 
-  #listRootOf(slot: number): Uint8Array {
-    let place = this.#smallest.at(slot);
-    let root = this.#subtrees.at(place);
-    for (place = this.#larger.at(place); place !== none; place = this.#larger.at(place)) {
+  #listRootFrom(smallest: number): Uint8Array {
+    let root = this.#subtrees.at(smallest);
+    for (let place = this.#larger.at(smallest); place !== none; place = this.#larger.at(place)) {
       root = nodeHash(this.#subtrees.at(place), root, this.#sha256);
     }
     return root;

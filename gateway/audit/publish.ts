@@ -82,10 +82,20 @@ export interface PublisherParts {
   readonly leadership?: Pick<Leadership, 'asLeader'>;
   /** How long a call waits for another process that signs. */
   readonly patienceMs?: number;
+  /** Hears of every checkpoint to which tree and map of this process have been taken. Must not throw. */
+  readonly onHead?: (head: SignedHead) => void;
 }
 
 export function createPublisher(parts: PublisherParts): Publisher {
-  const { store, log, signer, clock, leadership = alwaysLeader, patienceMs = 5000 } = parts;
+  const {
+    store,
+    log,
+    signer,
+    clock,
+    leadership = alwaysLeader,
+    patienceMs = 5000,
+    onHead = () => undefined,
+  } = parts;
   let publishing: Promise<unknown> = Promise.resolve();
 
   const latest = async (): Promise<SignedHead | undefined> =>
@@ -117,6 +127,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
     });
     if (stored === undefined || Buffer.compare(stored.root, root) !== 0)
       throw new GatewayError('log_fork', `another root was signed for the first ${size} entries`);
+    onHead(stored);
     return stored;
   }
 
@@ -155,6 +166,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
     if (log.durableSize() < head.size) await log.refresh();
     await log.tree();
     await log.map(head.size);
+    onHead(head);
   }
 
   /** That the map of the leaves is the one that was signed: else proofs would be made from another. */
@@ -212,6 +224,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
         );
       }
       await checkMapHead(last.size - 1);
+      onHead(last);
     },
   };
 }

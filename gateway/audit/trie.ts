@@ -117,6 +117,14 @@ export class Trie {
     return this.#leaves.bytes + this.#inner.bytes + this.#innerHashes.bytes;
   }
 
+  /** Holds what the other one holds, in memory of its own. */
+  copyFrom(other: Trie): void {
+    this.#leaves.copyFrom(other.#leaves);
+    this.#inner.copyFrom(other.#inner);
+    this.#innerHashes.copyFrom(other.#innerHashes);
+    this.#top = other.#top;
+  }
+
   /** Sets the value of a key; both are copied. Returns the key's slot: 0, 1, 2, … in the order of first insertion. */
   set(key: Uint8Array, value: Uint8Array): number {
     mustBeHash(key);
@@ -153,6 +161,21 @@ export class Trie {
   get(key: Uint8Array): Uint8Array | undefined {
     const slot = this.slotOf(key);
     return slot === undefined ? undefined : this.#valueAt(slot);
+  }
+
+  /** The key in this slot, as a view: valid until the next key is added. */
+  keyAt(slot: number): Uint8Array {
+    return this.#leaves.at(slot, 0, hashSizeBytes);
+  }
+
+  /** Every slot once, by ascending key. The map must not get further keys meanwhile. */
+  *slots(): Generator<number, void, undefined> {
+    if (this.size === 0) return;
+    const waiting: Node[] = [this.#top];
+    for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
+      if (isLeaf(node)) yield slotOfLeaf(node);
+      else waiting.push(this.#child(node, 1), this.#child(node, 0));
+    }
   }
 
   root(): Uint8Array {
