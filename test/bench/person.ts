@@ -1,5 +1,8 @@
 // The map of a large log: what the index of everybody costs, and what the whole bundle of one person costs.
 import { hash } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Disclosure } from '../../gateway/audit/bundle.ts';
 import { toBase64, toUtf8, u64, writeU64 } from '../../gateway/audit/bytes.ts';
 import {
@@ -9,6 +12,7 @@ import {
   encodeMapHead,
   populationKeyOf,
 } from '../../gateway/audit/entry.ts';
+import { readMapSnapshot, snapshotFile, writeMapSnapshot } from '../../gateway/audit/map-snapshot.ts';
 import { multiProof } from '../../gateway/audit/multi-proof.ts';
 import { formatCheckpoint, signNote } from '../../gateway/audit/note.ts';
 import { sealPersonBundle, type Section } from '../../gateway/audit/person-bundle.ts';
@@ -100,6 +104,7 @@ export async function bench(options: readonly string[]): Promise<void> {
     '',
   ]);
 
+  print([await measureStart(index, addSeconds + rootSeconds - (worldUs * entries) / 1e6), '']);
   print([measureRounds(index, tree, world, entries), '', measureProofs(index, people), '']);
   print([await measureBundles(index, tree, world, entries)]);
 }
@@ -209,6 +214,42 @@ function followedPerson(
     disclosures.push({ opening: toBase64(opening), payload: toBase64(payload) });
   }
   return { tag, indices, leaves, disclosures };
+}
+
+/** What a start costs that has the map in a file, and what keeping the file costs the gateway. */
+async function measureStart(index: PersonIndex, leavesSeconds: number): Promise<string> {
+  const { mapped } = index;
+  const root = index.root();
+  const folder = mkdtempSync(join(tmpdir(), 'assent-bench-'));
+  try {
+    const place = { path: join(folder, snapshotFile), origin, key: new Uint8Array(32).fill(3) };
+    let begun = performance.now();
+    const copy = index.copy();
+    const copyMs = performance.now() - begun;
+    begun = performance.now();
+    const sizeBytes = await writeMapSnapshot(place, mapped, copy);
+    const writeSeconds = secondsSince(begun);
+    begun = performance.now();
+    const again = await readMapSnapshot(place, mapped, async () => ({ atSeconds, mapped, root }));
+    const readSeconds = secondsSince(begun);
+    if (again?.keys !== index.keys) throw new Error('the snapshot is another map');
+    return [
+      table(
+        ['start: the map', 'seconds', 'µs/key'],
+        [
+          ['from the leaves in memory', leavesSeconds],
+          ['from a snapshot', readSeconds],
+        ].map(([what, seconds]) => [
+          String(what),
+          Number(seconds).toFixed(1),
+          ((Number(seconds) * 1e6) / index.keys).toFixed(1),
+        ]),
+      ),
+      `The file has ${whole(sizeBytes)} bytes; writing it takes ${writeSeconds.toFixed(1)} s beside other work, the copy it is written from ${ms(copyMs)} ms at once.`,
+    ].join('\n');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 /** A publishing round: the new entries, the map's root, the map head as last leaf, the tree's root. */
