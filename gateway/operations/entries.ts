@@ -1,5 +1,5 @@
 // The log as officers and people see it: list, open, prove. Looking is an operation too.
-import { and, count, desc, eq, gte, isNotNull, lt, lte, ne, or, sql, type SQL } from 'drizzle-orm';
+import { and, count, desc, eq, gte, isNotNull, lt, ne, or, sql, type SQL } from 'drizzle-orm';
 import { decodeEntry, entryKinds, mapHeadKind, type EntryKind } from '../audit/entry.ts';
 import { findEntry, kindName, openPayload } from '../audit/payload.ts';
 import type { Prover } from '../audit/proof.ts';
@@ -41,18 +41,10 @@ export function listEntries(
   filter: EntryFilter,
   offset: number,
 ): Promise<Released<{ entries: EntryLine[]; total: number; offset: number; pageSize: number }>> {
-  const where: SQL | undefined = and(
-    // A map head comes with each checkpoint and is about nobody.
-    ne(entry.kind, mapHeadKind),
-    filter.kind === undefined ? undefined : eq(entry.kind, entryKinds[filter.kind]),
-    filter.outcome === undefined ? undefined : eq(entry.outcome, filter.outcome),
-    filter.recipient === undefined ? undefined : eq(entry.recipient, filter.recipient),
-    filter.fromMs === undefined ? undefined : gte(entry.atMs, filter.fromMs),
-    filter.toMs === undefined ? undefined : lte(entry.atMs, filter.toMs),
-  );
   const request = staffRequest({ kind: 'officer', id: officer }, 'list-entries', { filter: { ...filter } });
   return parts.gate.run(request, async (_permit, tx) => {
-    const [counted] = await tx.db.select({ total: count() }).from(entry).where(where);
+    const where = await conditionOf(tx, filter);
+    const total = await countListed(parts, tx, filter, where);
     const rows = await tx.db
       .select({
         number: entry.number,
@@ -81,10 +73,46 @@ export function listEntries(
       };
     });
     return {
-      value: { entries, total: counted?.total ?? 0, offset, pageSize: entriesPage },
+      value: { entries, total, offset, pageSize: entriesPage },
       counts: { entries: entries.length },
     };
   });
+}
+
+/**
+ * Every filter is a range of an index: times are turned into numbers, and kinds are compared with `=`. A map head comes
+ * with each checkpoint and is about nobody, so it is left out where the filter alone does not do that.
+ */
+async function conditionOf(tx: Reader, filter: EntryFilter): Promise<SQL | undefined> {
+  const { kind, outcome, recipient, fromMs, toMs } = filter;
+  const mayListMapHeads = kind === undefined && (outcome === undefined || outcome === 'noted');
+  return and(
+    mayListMapHeads ? ne(entry.kind, mapHeadKind) : undefined,
+    kind === undefined ? undefined : eq(entry.kind, entryKinds[kind]),
+    outcome === undefined ? undefined : eq(entry.outcome, outcome),
+    recipient === undefined ? undefined : eq(entry.recipient, recipient),
+    fromMs === undefined ? undefined : gte(entry.number, await firstSince(tx, fromMs)),
+    toMs === undefined ? undefined : lt(entry.number, await firstSince(tx, toMs + 1)),
+  );
+}
+
+/** How many a filter lists: without times from the tally, so that the many of a common outcome are not counted again. */
+async function countListed(
+  { log }: Pick<OperationParts, 'log'>,
+  tx: Reader,
+  filter: EntryFilter,
+  where: SQL | undefined,
+): Promise<number> {
+  const counted = async (condition: SQL | undefined): Promise<number> =>
+    (await tx.db.select({ times: count() }).from(entry).where(condition))[0]?.times ?? 0;
+  const { kind, outcome, recipient, fromMs, toMs } = filter;
+  if ((recipient ?? fromMs ?? toMs) !== undefined) return counted(where);
+  const { size, counts } = await tallyEntries(log, tx);
+  const known = counts
+    .filter((one) => kind === undefined || one.kind === entryKinds[kind])
+    .filter((one) => outcome === undefined || one.outcome === outcome)
+    .reduce((sum, { times }) => sum + times, 0);
+  return known + (await counted(and(where, gte(entry.number, size))));
 }
 
 /** An officer reads one entry; whom it concerns sees that in their own list. */
@@ -224,7 +252,9 @@ export function viewLog(parts: OperationParts, officer: string): Promise<Release
       .groupBy(entry.outcome, entry.kind);
     const times = (wanted: (row: { outcome: string; kind: number }) => boolean): number =>
       week.filter(wanted).reduce((sum, row) => sum + row.times, 0);
-    const kinds = await tallyKinds(parts, tx);
+    const kinds = new Map<number, number>();
+    for (const one of (await tallyEntries(parts.log, tx)).counts)
+      kinds.set(one.kind, (kinds.get(one.kind) ?? 0) + one.times);
     const [people] = await tx.db
       .select({ times: count() })
       .from(personTable)
@@ -243,8 +273,8 @@ export function viewLog(parts: OperationParts, officer: string): Promise<Release
           refused: times(({ outcome, kind }) => outcome === 'refused' && kind !== entryKinds.withheld),
           withheld: times(({ kind }) => kind === entryKinds.withheld),
         },
-        kinds: kinds
-          .map((row) => ({ kind: kindName(row.kind), times: row.times }))
+        kinds: [...kinds]
+          .map(([kind, times]) => ({ kind: kindName(kind), times }))
           .sort((a, b) => b.times - a.times),
         people: people?.times ?? 0,
         partners: partners?.times ?? 0,
@@ -273,21 +303,37 @@ export async function firstSince(tx: Reader, sinceMs: number): Promise<number> {
   return low;
 }
 
-const tallies = new WeakMap<OperationParts['log'], { size: number; times: Map<number, number> }>();
+interface Tally {
+  /** Entries before this one are counted. */
+  readonly size: number;
+  readonly counts: readonly { readonly kind: number; readonly outcome: string; readonly times: number }[];
+}
 
-/** Entries by kind. Entries never change, so each is counted once and only the new ones are read. */
-async function tallyKinds(parts: OperationParts, tx: Tx): Promise<{ kind: number; times: number }[]> {
-  const tally = tallies.get(parts.log) ?? { size: 0, times: new Map<number, number>() };
-  const size = parts.log.durableSize();
-  const fresh = await tx.db
-    .select({ kind: entry.kind, times: count() })
+const tallies = new WeakMap<OperationParts['log'], Tally>();
+
+/** Entries by kind and outcome, without map heads. Entries never change: each is counted once, then only new ones are read. */
+async function tallyEntries(log: OperationParts['log'], tx: Reader): Promise<Tally> {
+  const { size: from, counts } = tallies.get(log) ?? { size: 0, counts: [] };
+  const [last] = await tx.db
+    .select({ number: entry.number })
     .from(entry)
-    .where(and(gte(entry.number, tally.size), lt(entry.number, size), ne(entry.kind, mapHeadKind)))
-    .groupBy(entry.kind);
-  const times = new Map(tally.times);
-  for (const row of fresh) times.set(row.kind, (times.get(row.kind) ?? 0) + row.times);
-  tallies.set(parts.log, { size, times });
-  return [...times].map(([kind, counted]) => ({ kind, times: counted }));
+    .orderBy(desc(entry.number))
+    .limit(1);
+  // What may still be taken back is not counted, nor what this transaction cannot see yet.
+  const size = Math.min(log.durableSize(), (last?.number ?? -1) + 1);
+  const fresh = await tx.db
+    .select({ kind: entry.kind, outcome: entry.outcome, times: count() })
+    .from(entry)
+    .where(and(gte(entry.number, from), lt(entry.number, size), ne(entry.kind, mapHeadKind)))
+    .groupBy(entry.kind, entry.outcome);
+  const known = new Map(counts.map((one) => [`${one.kind} ${one.outcome}`, one]));
+  for (const one of fresh) {
+    const key = `${one.kind} ${one.outcome}`;
+    known.set(key, { ...one, times: (known.get(key)?.times ?? 0) + one.times });
+  }
+  const tally = { size, counts: [...known.values()] };
+  tallies.set(log, tally);
+  return tally;
 }
 
 export function viewCheckpoints(parts: OperationParts, officer: string, offset: number) {
