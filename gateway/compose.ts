@@ -296,8 +296,8 @@ export interface OpenChain {
  *
  * @throws GatewayError `chain_unavailable` when it cannot be asked
  * @param leads false: nothing is deployed and nothing noted; another process anchors, and does both
- * @throws GatewayError `config_invalid` when another chain answers than the one this log is anchored on, or when
- *   the key or the contract cannot be used
+ * @throws GatewayError `config_invalid` when another chain answers than the one this log is anchored on, when the
+ *   gateway that leads has another rule of finality, or when the key or the contract cannot be used
  */
 export async function openChain(core: Core, leads = true): Promise<OpenChain> {
   const { config, keys, system } = core;
@@ -348,6 +348,7 @@ export async function openChain(core: Core, leads = true): Promise<OpenChain> {
     // A development node by URL is a local chain too, whatever the configuration says.
     const isLocal = chain.finality === 'local';
     const trusted: TrustedChain = { ...identity, finality: isLocal ? 'local' : finalityName(finality) };
+    if (!leads) await refuseOtherFinality(core, trusted.finality);
     if (leads && JSON.stringify(before) !== JSON.stringify(trusted)) await core.setChain(trusted);
     return { chain, url: local?.url ?? config.chainUrl, trusted, close: async () => local?.close() };
   } catch (error) {
@@ -374,6 +375,21 @@ function refuseOtherChain(config: Config, before: TrustedChain | null, chainId: 
     `this log is anchored on chain ${before.chainId}, but the chain that answers is ${chainId}; ` +
       `ASSENT_CHAIN_ID=${chainId} moves the log there and gives up its anchors on the other`,
   );
+}
+
+/** The one that leads may have started in the same moment, with a rule it has not noted yet. */
+async function refuseOtherFinality(core: Core, own: Finality): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    const leading = (await core.chain())?.finality;
+    if (leading === own) return;
+    if (tries === 10)
+      throw new GatewayError(
+        'config_invalid',
+        `ASSENT_CHAIN_FINALITY makes it ${own} here and ${leading ?? 'unknown'} at the gateway that leads; all gateways ` +
+          'on one database need the same (to change it, stop all of them first)',
+      );
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
 }
 
 function finalityRule(config: Config): FinalityRule {

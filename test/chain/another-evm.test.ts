@@ -187,6 +187,21 @@ describe('a chain by URL', () => {
     expect(await evm.height()).toBe(0);
   });
 
+  it('on which another gateway leads is taken with the same rule of finality, and refused with another, naming both', async () => {
+    const led = await openChain(await start({ ASSENT_CHAIN_FINALITY: '64' }));
+    const follower = await start({ ASSENT_CHAIN_FINALITY: '64' });
+    expect((await openChain(follower, false)).trusted).toEqual(led.trusted);
+    const other = await start({ ASSENT_CHAIN_FINALITY: 'instant' });
+    await expect(openChain(other, false)).rejects.toMatchObject({
+      code: 'config_invalid',
+      message: expect.stringMatching(/ASSENT_CHAIN_FINALITY .*instant here and confirmations:64 at/),
+    });
+    expect(await other.chain()).toEqual(led.trusted);
+    // Once it leads itself, the rule is its own.
+    expect((await openChain(other)).trusted.finality).toBe('instant');
+    expect(await other.chain()).toMatchObject({ finality: 'instant' });
+  });
+
   it('of a development node is called local, whatever is configured', async () => {
     await server.close();
     server = await serveRpc({ request: ({ method, params = [] }) => evm.ask(method, ...params) }, 0);
