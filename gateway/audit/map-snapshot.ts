@@ -10,7 +10,7 @@ import { decodeMapHead, isMapHead, type MapHead } from './entry.ts';
 import { subtreesOf } from './index-list.ts';
 import { sha256, type Log } from './log.ts';
 import { findEntry } from './payload.ts';
-import { PersonIndex } from './person-index.ts';
+import { PersonIndex, type FrozenLists } from './person-index.ts';
 import { hashSizeBytes } from './tree.ts';
 
 export const snapshotFile = 'map.snapshot';
@@ -78,11 +78,11 @@ export function createMapSnapshots(parts: SnapshotParts): MapSnapshots {
     try {
       const index = await log.map(size);
       const head = await headAt(mapped);
-      // Nothing is awaited from here to the copy. Where the next checkpoint has begun, its end is the next chance.
+      // Nothing is awaited from here to the freezing. Where the next checkpoint has begun, its end is the next chance.
       if (index.mapped !== size || head?.mapped !== mapped || !equalBytes(index.root(), head.root)) return;
-      const copy = index.copy();
+      const frozen = index.freeze();
       saved = mapped;
-      await writeMapSnapshot(parts, mapped, copy);
+      await writeMapSnapshot(parts, mapped, frozen);
     } catch (error) {
       warn(`${snapshotFile} was not written: ${messageOf(error)}`);
     }
@@ -137,14 +137,15 @@ const macSizeBytes = 32;
 const listHeadBytes = hashSizeBytes + 4;
 const leastListBytes = listHeadBytes + hashSizeBytes;
 const mostListBytes = listHeadBytes + 31 * hashSizeBytes;
-const chunkSizeBytes = 1 << 20;
+/** What is read or written before other work has its turn: some ten milliseconds. */
+const chunkSizeBytes = 1 << 18;
 
 const temporaryOf = (path: string): string => `${path}.part`;
 const begunMac = ({ key }: SnapshotPlace): Hmac => createHmac('sha256', exactly(key, 32, 'map snapshot'));
 
 /**
  * Puts the file in its place whole, on the disk and readable by its owner alone, or leaves the one that is there. One
- * writer at a time. Other work goes on meanwhile, so the index must be one that nobody changes.
+ * writer at a time; other work goes on meanwhile.
  *
  * @param mapped how many leaves the index is the map of
  * @returns size of the file, in bytes
@@ -152,7 +153,7 @@ const begunMac = ({ key }: SnapshotPlace): Hmac => createHmac('sha256', exactly(
 export async function writeMapSnapshot(
   place: SnapshotPlace,
   mapped: number,
-  index: Pick<PersonIndex, 'keys' | 'lists'>,
+  index: FrozenLists,
 ): Promise<number> {
   const temporary = temporaryOf(place.path);
   await rm(temporary, { force: true });

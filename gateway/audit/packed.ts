@@ -24,10 +24,19 @@ export class PackedRecords {
     return this.#chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   }
 
-  /** Holds what the other one holds, in memory of its own; records must have the same size. */
-  copyFrom(other: PackedRecords): void {
-    this.#chunks.splice(0, Infinity, ...other.#chunks.map((chunk) => chunk.slice()));
-    this.#count = other.#count;
+  /** As many records, in memory of their own. */
+  copy(): PackedRecords {
+    const copied = this.share();
+    for (const [place, chunk] of copied.#chunks.entries()) copied.#chunks[place] = chunk.slice();
+    return copied;
+  }
+
+  /** As many records, in the same memory: for records of which some bytes never change. Must get no further ones. */
+  share(): PackedRecords {
+    const shared = new PackedRecords(this.#recordBytes);
+    shared.#chunks.push(...this.#chunks);
+    shared.#count = this.#count;
+    return shared;
   }
 
   /** Adds a record of zeros and returns its index. */
@@ -68,10 +77,12 @@ export class PackedNumbers {
     return this.#numbers.byteLength;
   }
 
-  /** Holds what the other one holds, in memory of its own. */
-  copyFrom(other: PackedNumbers): void {
-    this.#numbers = other.#numbers.slice();
-    this.#count = other.#count;
+  /** As many numbers, in memory of their own. */
+  copy(): PackedNumbers {
+    const copied = new PackedNumbers();
+    copied.#numbers = this.#numbers.slice();
+    copied.#count = this.#count;
+    return copied;
   }
 
   /** Returns the index of the new number. */

@@ -37,6 +37,13 @@ export interface KeyList {
   readonly subtrees: Uint8Array;
 }
 
+export interface FrozenLists {
+  /** Number of different keys. */
+  readonly keys: number;
+  /** Each key once, ascending; what is yielded is valid until the next. */
+  lists(): Iterable<KeyList>;
+}
+
 /**
  * Takes the leaves of a log in their order and answers with root and proofs for the state after the last one taken.
  * For each key it holds the roots of the full subtrees over its indices, not the indices themselves.
@@ -86,39 +93,31 @@ export class PersonIndex {
     this.#mapped = index + 1;
   }
 
-  /** The same index in memory of its own; as fast as memory is copied. */
-  copy(): PersonIndex {
-    const copied = new PersonIndex(this.#sha256, this.#mapped);
-    copied.#trie.copyFrom(this.#trie);
-    copied.#counts.copyFrom(this.#counts);
-    copied.#smallest.copyFrom(this.#smallest);
-    copied.#isStale.copyFrom(this.#isStale);
-    copied.#stale.copyFrom(this.#stale);
-    copied.#subtrees.copyFrom(this.#subtrees);
-    copied.#larger.copyFrom(this.#larger);
-    copied.#free = this.#free;
-    return copied;
-  }
-
-  /** Every key by ascending key. The index must not change meanwhile; what is yielded is valid until the next. */
-  *lists(): Generator<KeyList, void, undefined> {
-    const room = new Uint8Array(31 * hashSizeBytes);
-    for (const slot of this.#trie.slots()) {
-      let sizeBytes = 0;
-      for (let place = this.#smallest.at(slot); place !== none; place = this.#larger.at(place)) {
-        room.set(this.#subtrees.at(place), sizeBytes);
-        sizeBytes += hashSizeBytes;
-      }
-      yield {
-        key: this.#trie.keyAt(slot),
-        count: this.#counts.at(slot),
-        subtrees: room.subarray(0, sizeBytes),
-      };
-    }
+  /** The lists as they are now, whatever the index takes later; as fast as memory is copied. */
+  freeze(): FrozenLists {
+    const trie = this.#trie.freezeKeys();
+    const counts = this.#counts.copy();
+    const smallest = this.#smallest.copy();
+    const subtrees = this.#subtrees.copy();
+    const larger = this.#larger.copy();
+    return {
+      keys: trie.size,
+      *lists() {
+        const room = new Uint8Array(31 * hashSizeBytes);
+        for (const slot of trie.slots()) {
+          let sizeBytes = 0;
+          for (let place = smallest.at(slot); place !== none; place = larger.at(place)) {
+            room.set(subtrees.at(place), sizeBytes);
+            sizeBytes += hashSizeBytes;
+          }
+          yield { key: trie.keyAt(slot), count: counts.at(slot), subtrees: room.subarray(0, sizeBytes) };
+        }
+      },
+    };
   }
 
   /**
-   * Takes a key that is not there yet with its list, as `lists` gave it. The value of the key is computed from the list.
+   * Takes a key that is not there yet with its list, as `freeze` gave it. The value of the key is computed from the list.
    * @throws RangeError when the key is there, or the list is not one of `count` indices
    */
   addList({ key, count, subtrees }: KeyList): void {

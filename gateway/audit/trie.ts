@@ -97,8 +97,8 @@ const staleFlag = 0x100;
 export class Trie {
   readonly #sha256: Sha256;
   // Key, value and the hash of both.
-  readonly #leaves = new PackedRecords(3 * hashSizeBytes);
-  readonly #inner = new PackedNumbers();
+  #leaves = new PackedRecords(3 * hashSizeBytes);
+  #inner = new PackedNumbers();
   readonly #innerHashes = new PackedRecords(hashSizeBytes);
   readonly #scratch = new Uint8Array(2 * hashSizeBytes + 1);
   #top: Node = leafNode(0);
@@ -115,14 +115,6 @@ export class Trie {
   /** Memory held. */
   get bytes(): number {
     return this.#leaves.bytes + this.#inner.bytes + this.#innerHashes.bytes;
-  }
-
-  /** Holds what the other one holds, in memory of its own. */
-  copyFrom(other: Trie): void {
-    this.#leaves.copyFrom(other.#leaves);
-    this.#inner.copyFrom(other.#inner);
-    this.#innerHashes.copyFrom(other.#innerHashes);
-    this.#top = other.#top;
   }
 
   /** Sets the value of a key; both are copied. Returns the key's slot: 0, 1, 2, … in the order of first insertion. */
@@ -161,6 +153,16 @@ export class Trie {
   get(key: Uint8Array): Uint8Array | undefined {
     const slot = this.slotOf(key);
     return slot === undefined ? undefined : this.#valueAt(slot);
+  }
+
+  /** The keys as they are now, whatever this map gets later. */
+  freezeKeys(): Pick<Trie, 'size' | 'keyAt' | 'slots'> {
+    const frozen = new Trie(this.#sha256);
+    // Where a leaf lies its key never changes, so these need no copy.
+    frozen.#leaves = this.#leaves.share();
+    frozen.#inner = this.#inner.copy();
+    frozen.#top = this.#top;
+    return frozen;
   }
 
   /** The key in this slot, as a view: valid until the next key is added. */
