@@ -62,7 +62,8 @@ export async function buildApp(parts: AppParts): Promise<App> {
     bodyLimit: config.limits.bodyBytes,
     requestTimeout: config.limits.requestTimeoutMs,
     connectionTimeout: config.limits.requestTimeoutMs,
-    trustProxy: config.trustProxy,
+    // Only whom the proxy names, not what a client told the proxy: that stands to the left of it.
+    trustProxy: config.trustedProxies.length === 0 ? false : [...config.trustedProxies],
     // What still arrives on a connection with an answer on its way is answered as well, then the connection ends.
     return503OnClosing: false,
     // Nothing is coerced or dropped in silence: a wrong type or an unknown field is an error.

@@ -1,4 +1,5 @@
 // Environment → one frozen Config, checked once. The only place that reads the environment.
+import { isIP } from 'node:net';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { GatewayError } from './errors.ts';
@@ -37,8 +38,8 @@ export interface Config {
   readonly evidenceDays: number;
   /** File of a witness policy (c2sp.org/tlog-policy); undefined: no witness is asked. */
   readonly witnessPolicyFile: string | undefined;
-  /** Whether X-Forwarded-* is believed (behind a TLS proxy). */
-  readonly trustProxy: boolean;
+  /** From whom X-Forwarded-For is believed: addresses, networks, or `loopback`; nobody where it is empty. */
+  readonly trustedProxies: readonly string[];
   /** Start without the demo world. */
   readonly empty: boolean;
   /** Who may read `/metrics`. */
@@ -83,7 +84,8 @@ export const variables = {
   ASSENT_EVIDENCE_DAYS: 'days that proof of consent stays readable after an erasure (default: 1095)',
   ASSENT_WITNESS_POLICY:
     'file that says which witnesses cosign heads, as c2sp.org/tlog-policy (default: none)',
-  ASSENT_TRUST_PROXY: '1 behind a proxy that sets X-Forwarded-*',
+  ASSENT_TRUST_PROXY:
+    '1 behind a proxy on this machine that sets X-Forwarded-For, or the addresses of proxies elsewhere (10.0.0.7,10.1.0.0/24)',
   ASSENT_METRICS: 'who may read /metrics: public, loopback or off (default: loopback)',
   ASSENT_DRAIN_SECONDS:
     'seconds a stopping gateway goes on taking requests while /readyz says 503 (default: 0; up to 60)',
@@ -167,7 +169,11 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
   const evidenceDays = integer('ASSENT_EVIDENCE_DAYS', 1095, 1, 36_500);
   const requestsPerMinute = integer('ASSENT_REQUESTS_PER_MINUTE', 600, 0, 10_000_000);
   const witnessPolicy = text('ASSENT_WITNESS_POLICY');
-  const trustProxy = flag('ASSENT_TRUST_PROXY');
+  const trustedProxies = proxiesOf(text('ASSENT_TRUST_PROXY'));
+  if (trustedProxies === undefined)
+    problems.push(
+      'ASSENT_TRUST_PROXY must be 1, 0, or addresses and networks of proxies with commas between',
+    );
   const empty = flag('ASSENT_EMPTY');
   const metrics = text('ASSENT_METRICS') ?? 'loopback';
   if (metrics !== 'public' && metrics !== 'loopback' && metrics !== 'off')
@@ -204,7 +210,7 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
     checkpointEveryMs: 1000,
     evidenceDays,
     witnessPolicyFile: witnessPolicy === undefined ? undefined : resolve(expandHome(witnessPolicy)),
-    trustProxy,
+    trustedProxies: Object.freeze(trustedProxies ?? []),
     empty,
     metrics: metrics as Config['metrics'],
     drainMs: drainSeconds * 1000,
@@ -223,6 +229,20 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
 function postgresUrlOf(url: string | undefined, file: string | undefined): (() => string) | undefined {
   if (url !== undefined) return () => url;
   return file === undefined ? undefined : () => readUrlFile(resolve(expandHome(file)));
+}
+
+/** Everybody at once is not a proxy: a network of all addresses is no answer. */
+function proxiesOf(given: string | undefined): string[] | undefined {
+  if (given === undefined || given === '0') return [];
+  if (given === '1') return ['loopback'];
+  const proxies = given.split(',').map((one) => one.trim());
+  const isNetwork = (one: string): boolean => {
+    const [address = '', bits] = one.split('/', 2);
+    const most = isIP(address) === 6 ? 128 : 32;
+    if (isIP(address) === 0 || address.includes('%')) return false;
+    return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= most);
+  };
+  return proxies.every(isNetwork) ? proxies : undefined;
 }
 
 /** The tag goes by two names: `tag` is the older one. */
