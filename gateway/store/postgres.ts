@@ -15,26 +15,14 @@ import {
 } from './postgres-connection.ts';
 import { takeWriterLock } from './postgres-locks.ts';
 import { openPool } from './postgres-pool.ts';
-import type { Store, StoreFigures, Tx } from './store.ts';
+import type { Store, Tx } from './store.ts';
+import { openCleaning, openQueue, type Outcome, type QueueOptions, type Waiting } from './work-queue.ts';
 
-export interface PostgresOptions {
-  /** How many works one transaction holds at most. */
-  readonly batchSize?: number;
-  /** How many works may wait before new ones are refused. */
-  readonly queueLimit?: number;
+export interface PostgresOptions extends QueueOptions {
   /** How many reads run at once at most. */
   readonly readers?: number;
   readonly patience?: Partial<Patience>;
 }
-
-interface Waiting {
-  readonly work: (tx: Tx) => Promise<unknown>;
-  readonly sinceMs: number;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (cause: unknown) => void;
-}
-
-type Outcome = { ok: true; value: unknown; afterDurable: (() => void)[] } | { ok: false; cause: unknown };
 
 /**
  * `entangled`: nothing was committed, as a work failed that had changed something; only savepoints can part them.
@@ -59,35 +47,9 @@ const entangled = Symbol('entangled');
 export function openPostgres(url: string, options: PostgresOptions = {}): Store {
   const patience: Patience = { ...usualPatience, ...options.patience };
   const pool = openPool(() => connect(url, 'read', patience), options.readers ?? 8, patience.connectMs);
-  const batchSize = options.batchSize ?? 32;
-  const queueLimit = options.queueLimit ?? 10_000;
-  const queue: Waiting[] = [];
-  const counted = { batches: 0, works: 0, largestBatch: 0, waitedMs: 0 };
+  const queue = openQueue(options, finish);
+  const cleaning = openCleaning(queue, clean);
   let writer: Connection | undefined;
-  let running = false;
-  let closed = false;
-  /** Batches and the rewriting of tables take turns. */
-  let turn: Promise<unknown> = Promise.resolve();
-  let cleaning: Promise<void> = Promise.resolve();
-  let nextCleaning: Promise<void> | undefined;
-
-  function run(): void {
-    if (running) return;
-    running = true;
-    // Everything that arrives in this turn of the event loop joins the batch.
-    setImmediate(() => void runBatches());
-  }
-
-  async function runBatches(): Promise<void> {
-    while (queue.length > 0) await inTurn(() => finish(queue.splice(0, batchSize)));
-    running = false;
-  }
-
-  function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const done = turn.then(work);
-    turn = done.catch(() => undefined);
-    return done;
-  }
 
   async function connected(): Promise<Connection> {
     if (writer === undefined || writer.isLost()) writer = await connect(url, 'write', patience);
@@ -96,43 +58,36 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
   }
 
   /** Whoever is left waiting behind a database that is away would only wait as long again. */
-  async function connectedOrRefuse(batch: Pick<Waiting, 'reject'>[]): Promise<Connection | undefined> {
+  async function connectedOrRefuse(batch: Waiting[]): Promise<Connection | undefined> {
     try {
       return await connected();
     } catch (cause) {
-      for (const { reject } of [...batch, ...queue.splice(0)]) reject(unavailable(cause));
+      queue.refuse(batch, unavailable(cause));
+      queue.refuseWaiting(unavailable(cause));
       return undefined;
     }
   }
 
   async function finish(batch: Waiting[]): Promise<void> {
-    const begin = batchBegun(batch);
+    let isBegun = false;
+    const begun = (): void => {
+      if (!isBegun) queue.begun(batch);
+      isBegun = true;
+    };
     let isApart = false;
     for (let attempt = 1; ; attempt++) {
       const connection = await connectedOrRefuse(batch);
       if (connection === undefined) return;
-      const end = await execute(connection, batch, isApart ? executeApart : executeTogether, begin);
-      if (end.kind === 'committed') return release(batch, end.outcomes);
+      const end = await execute(connection, batch, isApart ? executeApart : executeTogether, begun);
+      if (end.kind === 'committed') return queue.release(batch, end.outcomes);
       if (end.kind === 'entangled') {
         isApart = true;
         attempt -= 1;
         continue;
       }
       if (end.kind === 'undone' && mayRetry(end.cause) && attempt < attempts) continue;
-      for (const { reject } of batch) reject(unavailable(end.cause));
-      return;
+      return queue.refuse(batch, unavailable(end.cause));
     }
-  }
-
-  /** Counts once how long these works waited for their turn. */
-  function batchBegun(batch: Waiting[]): () => void {
-    let isCounted = false;
-    return () => {
-      if (isCounted) return;
-      isCounted = true;
-      const nowMs = performance.now();
-      for (const { sinceMs } of batch) counted.waitedMs += nowMs - sinceMs;
-    };
   }
 
   /** One transaction. */
@@ -226,66 +181,34 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
     return { tx, afterDurable, sent };
   }
 
-  function release(batch: Waiting[], outcomes: Outcome[]): void {
-    counted.batches += 1;
-    counted.works += batch.length;
-    counted.largestBatch = Math.max(counted.largestBatch, batch.length);
-    for (const outcome of outcomes) if (outcome.ok) for (const action of outcome.afterDurable) action();
-    outcomes.forEach((outcome, index) => {
-      if (outcome.ok) batch[index]?.resolve(outcome.value);
-      else batch[index]?.reject(outcome.cause);
-    });
-  }
-
   async function clean(): Promise<void> {
     try {
-      await cleanDatabase({ open: () => connect(url, 'write', patience), inTurn, patience });
+      await cleanDatabase({
+        open: () => connect(url, 'write', patience),
+        inTurn: queue.inTurn,
+        patience,
+      });
     } catch (cause) {
       throw unavailable(cause);
     }
   }
 
   return {
-    write<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result> {
-      if (closed) return Promise.reject(new GatewayError('store_unavailable', 'the store is closed'));
-      if (queue.length >= queueLimit)
-        return Promise.reject(new GatewayError('store_unavailable', 'too many writes wait'));
-      return new Promise<Result>((resolve, reject) => {
-        queue.push({
-          work,
-          sinceMs: performance.now(),
-          resolve: resolve as (value: unknown) => void,
-          reject,
-        });
-        run();
-      });
-    },
+    write: queue.write,
+    figures: queue.figures,
+    clean: cleaning.clean,
     async read(work) {
-      if (closed) throw new GatewayError('store_unavailable', 'the store is closed');
+      if (queue.isClosed()) throw new GatewayError('store_unavailable', 'the store is closed');
       try {
         return await pool.use(work);
       } catch (cause) {
         throw toldAs(cause);
       }
     },
-    clean(): Promise<void> {
-      if (closed) return Promise.reject(new GatewayError('store_unavailable', 'the store is closed'));
-      // One for all who ask before it begins.
-      nextCleaning ??= cleaning
-        .catch(() => undefined)
-        .then(() => {
-          nextCleaning = undefined;
-          cleaning = clean();
-          return cleaning;
-        });
-      return nextCleaning;
-    },
-    figures: (): StoreFigures => ({ ...counted, waiting: queue.length }),
     async close() {
-      closed = true;
-      await nextCleaning?.catch(() => undefined);
-      while (running) await new Promise((resolve) => setTimeout(resolve, 1));
-      await cleaning.catch(() => undefined);
+      queue.close();
+      await cleaning.idle();
+      await queue.idle();
       await writer?.close();
       await pool.close();
     },

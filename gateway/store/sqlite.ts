@@ -6,28 +6,16 @@
 import Sqlite from 'better-sqlite3';
 import { drizzle } from 'drizzle-orm/better-sqlite3';
 import { GatewayError } from '../errors.ts';
-import type { Database, Query, Reader, Store, StoreFigures, Tx } from './store.ts';
+import type { Database, Query, Reader, Store, Tx } from './store.ts';
 import { openWalSync, type WalSync } from './wal-sync.ts';
+import { openCleaning, openQueue, type Outcome, type QueueOptions, type Waiting } from './work-queue.ts';
 
-export interface SqliteOptions {
+export interface SqliteOptions extends QueueOptions {
   /** Called when durability can no longer be promised; must end the process. */
   readonly onFatal: (cause: unknown) => void;
   /** Replaces the sync thread; for fault injection. */
   readonly openSync?: (walPath: string) => WalSync;
-  /** How many works one transaction holds at most. */
-  readonly batchSize?: number;
-  /** How many works may wait before new ones are refused. */
-  readonly queueLimit?: number;
 }
-
-interface Waiting {
-  readonly work: (tx: Tx) => Promise<unknown>;
-  readonly sinceMs: number;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (cause: unknown) => void;
-}
-
-type Outcome = { ok: true; value: unknown; afterDurable: (() => void)[] } | { ok: false; cause: unknown };
 
 const busyTimeoutMs = 5000;
 
@@ -62,47 +50,29 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
   // Prepared once: parsing them anew costs more than running them.
   const [begin, commit] = [raw.prepare('BEGIN IMMEDIATE'), raw.prepare('COMMIT')];
   const [savepoint, releaseSavepoint] = [raw.prepare('SAVEPOINT work'), raw.prepare('RELEASE work')];
-  // 16 and 32 measured alike; more only makes the slowest wait longer.
-  const batchSize = options.batchSize ?? 32;
-  const queueLimit = options.queueLimit ?? 10_000;
-  const queue: Waiting[] = [];
-  const cleaners: Pick<Waiting, 'resolve' | 'reject'>[] = [];
-  const counted = { batches: 0, works: 0, largestBatch: 0, waitedMs: 0 };
-  let running = false;
-  let closed = false;
+  const queue = openQueue(options, runBatch);
+  const cleaning = openCleaning(queue, () =>
+    queue.inTurn(async () => {
+      await syncing;
+      cleanFiles();
+    }),
+  );
   /** Set by the first failed sync; what was executed behind it is never synced again. */
   let fatal: { readonly cause: unknown } | undefined;
   let syncing: Promise<void> = Promise.resolve();
 
-  function run(): void {
-    if (running) return;
-    running = true;
-    // Everything that arrives in this turn of the event loop joins the batch.
-    setImmediate(() => void runBatches());
-  }
-
-  async function runBatches(): Promise<void> {
-    while (queue.length > 0 || cleaners.length > 0) {
-      if (cleaners.length > 0) {
-        await syncing;
-        cleanFiles(cleaners.splice(0));
-      }
-      const batch = queue.splice(0, batchSize);
-      if (batch.length === 0) continue;
-      const outcomes = await executeBatch(batch);
-      if (outcomes === undefined) continue;
-      // One batch executes while the one before it syncs, never more: `release` waits for its predecessor.
-      await syncing;
-      syncing = release(batch, outcomes);
-    }
-    running = false;
+  async function runBatch(batch: Waiting[]): Promise<void> {
+    const outcomes = await executeBatch(batch);
+    if (outcomes === undefined) return;
+    // One batch executes while the one before it syncs, never more: `release` waits for its predecessor.
+    await syncing;
+    syncing = release(batch, outcomes);
   }
 
   /** One transaction, a savepoint for each work. Undefined: the whole batch failed, and everybody was told. */
   async function executeBatch(batch: Waiting[]): Promise<Outcome[] | undefined> {
     const outcomes: Outcome[] = [];
-    const begunMs = performance.now();
-    for (const { sinceMs } of batch) counted.waitedMs += begunMs - sinceMs;
+    queue.begun(batch);
     try {
       begin.run();
       for (const { work } of batch) {
@@ -122,17 +92,14 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
       commit.run();
     } catch (cause) {
       if (raw.inTransaction) raw.exec('ROLLBACK');
-      for (const { reject } of batch) reject(new GatewayError('store_unavailable', undefined, { cause }));
+      queue.refuse(batch, new GatewayError('store_unavailable', undefined, { cause }));
       return undefined;
     }
-    counted.batches += 1;
-    counted.works += batch.length;
-    counted.largestBatch = Math.max(counted.largestBatch, batch.length);
     return outcomes;
   }
 
   /** `secure_delete` zeroes rows, but pages that were balanced keep old bytes in their gaps: only a rewrite is sure. */
-  function cleanFiles(asked: Pick<Waiting, 'resolve' | 'reject'>[]): void {
+  function cleanFiles(): void {
     try {
       if (fatal !== undefined) throw fatal.cause;
       // Everybody waits meanwhile: rather try again later than wait long for a reader elsewhere.
@@ -144,18 +111,17 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
           'store_unavailable',
           'another connection keeps the old pages from being cleaned',
         );
-      for (const { resolve } of asked) resolve(undefined);
     } catch (cause) {
       const { code } = cause as { code?: string };
       // The checkpoint syncs: after a failure nobody knows what the kernel dropped, as with a failed fdatasync.
       if (code?.startsWith('SQLITE_IOERR') === true && fatal === undefined) {
-        closed = true;
+        queue.close();
         fatal = { cause };
         options.onFatal(cause);
       }
-      const error =
-        cause instanceof GatewayError ? cause : new GatewayError('store_unavailable', undefined, { cause });
-      for (const { reject } of asked) reject(error);
+      throw cause instanceof GatewayError
+        ? cause
+        : new GatewayError('store_unavailable', undefined, { cause });
     } finally {
       raw.pragma(`busy_timeout = ${busyTimeoutMs}`);
     }
@@ -167,49 +133,27 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
       await walSync.sync();
     } catch (cause) {
       // After a failed fdatasync the kernel may have dropped the pages: a retry could lie (fsyncgate, 2018).
-      closed = true;
+      queue.close();
       if (fatal === undefined) {
         fatal = { cause };
         options.onFatal(cause);
       }
-      for (const { reject } of batch) reject(new GatewayError('store_unavailable', undefined, { cause }));
+      queue.refuse(batch, new GatewayError('store_unavailable', undefined, { cause }));
       return;
     }
-    outcomes.forEach((outcome, index) => {
-      if (!outcome.ok) return batch[index]?.reject(outcome.cause);
-      for (const action of outcome.afterDurable) action();
-      batch[index]?.resolve(outcome.value);
-    });
+    queue.release(batch, outcomes);
   }
 
   return {
     raw,
-    write<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result> {
-      if (closed) return Promise.reject(new GatewayError('store_unavailable', 'the store is closed'));
-      if (queue.length >= queueLimit)
-        return Promise.reject(new GatewayError('store_unavailable', 'too many writes wait'));
-      return new Promise<Result>((resolve, reject) => {
-        queue.push({
-          work,
-          sinceMs: performance.now(),
-          resolve: resolve as (value: unknown) => void,
-          reject,
-        });
-        run();
-      });
-    },
-    clean(): Promise<void> {
-      if (closed) return Promise.reject(new GatewayError('store_unavailable', 'the store is closed'));
-      return new Promise<void>((resolve, reject) => {
-        cleaners.push({ resolve: resolve as (value: unknown) => void, reject });
-        run();
-      });
-    },
+    write: queue.write,
+    figures: queue.figures,
+    clean: cleaning.clean,
     read: (work) => work(reader),
-    figures: (): StoreFigures => ({ ...counted, waiting: queue.length }),
     async close() {
-      closed = true;
-      while (running) await new Promise((resolve) => setImmediate(resolve));
+      queue.close();
+      await cleaning.idle();
+      await queue.idle();
       await syncing;
       await walSync.close();
       readOnly.close();
