@@ -1,6 +1,7 @@
 // `assent verify PACK.zip`: an evidence pack, opened in memory; each sealed file in it as if it came alone, then the rest.
 import { evidenceName, personName, verifyPack } from '../audit/archive.ts';
 import { FormatError } from '../audit/bytes.ts';
+import { sayDetail } from '../audit/check-words.ts';
 import { parseState } from '../audit/state.ts';
 import { isZip, readZip, type ZipFiles } from '../audit/zip.ts';
 import { evidenceWords } from '../portal/messages/evidence-words.ts';
@@ -20,7 +21,10 @@ export async function verifyAny(order: VerifyOrder): Promise<VerifyResult> {
     const exitCode = 1;
     return {
       exitCode,
-      lines: [words.doesNotHold(words.checkNames.format), printable(error.message)],
+      lines: [
+        words.doesNotHold(words.checkNames.format),
+        printable(sayDetail(words.details, { name: 'format', ok: false, detail: error.message })),
+      ],
       json: { exitCode, verdict: 'does-not-hold', firstFailing: 'format', error: error.message },
     };
   }
@@ -30,6 +34,9 @@ async function verifyMembers(order: VerifyOrder, files: ZipFiles): Promise<Verif
   const { earlierText, ...rest } = order;
   const language = order.language ?? 'en';
   const words = evidenceWords[language].check;
+  const { details } = verifyWords[language];
+  const more = (detail: string) => (language === 'zh' ? `（${detail}）` : ` (${detail})`);
+  const said = (detail: string) => sayDetail(details, { name: 'format', ok: true, detail });
   const pack = verifyPack(files, order.trustText, { earlier: earlierText });
   const sealed: { name: string; result: VerifyResult }[] = [];
   let state = order.state;
@@ -58,7 +65,8 @@ async function verifyMembers(order: VerifyOrder, files: ZipFiles): Promise<Verif
     '',
     words.inside,
     ...pack.members.map(({ name, state: found, detail, isWrong }) => {
-      return `  ${name}  ${words.states[found]}${isWrong && detail !== '' ? ` (${detail})` : ''}`;
+      const extra = isWrong && detail !== '' ? more(said(detail)) : '';
+      return `  ${name}  ${words.states[found]}${extra}`;
     }),
     ...(pack.newerCount === 0 ? [] : ['', words.newer(pack.newerCount)]),
   ];

@@ -1,5 +1,6 @@
 // The report that can be printed: one HTML file that needs nothing else and runs nothing.
 import { toBase64 } from '../audit/bytes.ts';
+import { sayDetail } from '../audit/check-words.ts';
 import type { Level, Verification } from '../audit/verify.ts';
 import { html } from '../portal/html.ts';
 import { langTag } from '../portal/messages/pick.ts';
@@ -139,10 +140,10 @@ export function reportHtml(facts: ReportFacts): string {
         <h2>${words.checks}</h2>
         ${tableOf(
           [printed.check, printed.result, printed.detail],
-          found.checks.map(({ name, ok, detail }) => [
-            words.checkNames[name],
-            ok ? words.passed : words.failed,
-            detail,
+          found.checks.map((check) => [
+            words.checkNames[check.name],
+            check.ok ? words.passed : words.failed,
+            sayDetail(words.details, check),
           ]),
         )}
         ${

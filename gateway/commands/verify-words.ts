@@ -6,7 +6,9 @@ import {
   type LevelWords,
   type Verification,
 } from '../audit/verify.ts';
+import type { CheckWords } from '../audit/check-words.ts';
 import { pick } from '../portal/messages/pick.ts';
+import { checkWords } from '../portal/messages/verify-details.ts';
 
 export type Language = 'en' | 'zh';
 
@@ -23,6 +25,8 @@ export interface VerifyWords {
   readonly evidence: string;
   readonly checks: string;
   readonly checkNames: Readonly<Record<CheckName, string>>;
+  /** For the details of checks; undefined where they are shown as they are. */
+  readonly details: CheckWords | undefined;
   readonly passed: string;
   readonly failed: string;
   readonly firstFailing: string;
@@ -67,6 +71,7 @@ const en: VerifyWords = {
     `No verdict: the chain could not be asked. ${why}. Without --rpc the rest can be checked.`,
   checks: 'Checks',
   checkNames: Object.fromEntries(checkNames.map((name) => [name, name])) as Record<CheckName, string>,
+  details: checkWords('en'),
   passed: 'passed',
   failed: 'FAILED',
   firstFailing: 'First failing check',
@@ -114,6 +119,7 @@ const zh: VerifyWords = {
   cannotTell: (why) => `没有结论：无法查询区块链。${why}。不带 --rpc 时，其余部分仍可核对。`,
   checks: '检查项目',
   checkNames: pick('zh').verify.checkNames,
+  details: checkWords('zh'),
   passed: '通过',
   failed: '未通过',
   firstFailing: '最先未通过的检查',
@@ -145,7 +151,7 @@ const zh: VerifyWords = {
     meaning: '含义',
     check: '检查项目',
     result: '结果',
-    detail: '说明（英文）',
+    detail: '说明',
   },
 };
 

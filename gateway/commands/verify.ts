@@ -1,5 +1,6 @@
 // `assent verify`: checks a file of the log against a trust file without the gateway, in plain words.
 import { fromHex } from '../audit/bytes.ts';
+import { sayDetail } from '../audit/check-words.ts';
 import { parseCheckpoint, parseNote } from '../audit/note.ts';
 import { logIdOf } from '../audit/log-id.ts';
 import { emptyState, stateText, withHead } from '../audit/state.ts';
@@ -290,7 +291,8 @@ function unasked(result: VerifyResult): VerifyResult {
 }
 
 function noVerdict(words: VerifyWords, offline: Verification, error: GatewayError): VerifyResult {
-  const why = error.code === 'config_invalid' ? words.badAddress : words.cannotTell(error.message);
+  const detail = sayDetail(words.details, { name: 'anchor on chain', ok: true, detail: error.message });
+  const why = error.code === 'config_invalid' ? words.badAddress : words.cannotTell(detail);
   return {
     exitCode: 2,
     lines: [why, ...details(words, offline)].map(printable),
@@ -305,8 +307,8 @@ function noVerdict(words: VerifyWords, offline: Verification, error: GatewayErro
 
 function details(words: VerifyWords, found: Verification): string[] {
   const checks = found.checks.map(
-    ({ name, ok, detail }) =>
-      `  ${ok ? words.passed : words.failed}  ${words.checkNames[name]}${words.colon}${detail}`,
+    (check) =>
+      `  ${check.ok ? words.passed : words.failed}  ${words.checkNames[check.name]}${words.colon}${sayDetail(words.details, check)}`,
   );
   const levels = labelled(words, found).map(
     ({ label, level }) =>

@@ -15,7 +15,9 @@ import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import type { PersonBundle } from '../../gateway/audit/person-bundle.ts';
 import { parseState } from '../../gateway/audit/state.ts';
 import { formatTilePath, tileBytes, tilesOf } from '../../gateway/audit/tiles.ts';
+import { toUtf8 } from '../../gateway/audit/bytes.ts';
 import { trustText } from '../../gateway/audit/verify.ts';
+import { packZip } from '../../gateway/audit/zip.ts';
 import { parse, Usage } from '../../gateway/commands/order.ts';
 import { verifyFiles } from '../../gateway/commands/verify-files.ts';
 import { verifyWords } from '../../gateway/commands/verify-words.ts';
@@ -100,6 +102,37 @@ describe('a person’s bundle on the command line', () => {
     expect(lines[0]).toBe('凭证成立。');
     expect(lines[1]).toBe('就此签名摘要（共 13 条）而言，涉及该标签的条目恰为以下 4 条，无一遗漏。');
     expect(lines).toContain('此文件不能证明');
+  });
+
+  it('says in Chinese what each check found, whether it holds or not', async () => {
+    const text = readFileSync(path('waiting.json'), 'utf8');
+    writeFileSync(path('false.json'), text.replace('"members":[2,7]', '"members":[2]'));
+    writeFileSync(path('cut.json'), text.slice(0, -40));
+    writeFileSync(path('shape.json'), text.replace('"members":[2,7]', '"members":7'));
+    writeFileSync(
+      path('cut.zip'),
+      packZip(new Map([['evidence.json', toUtf8(text)]]), nowMs).subarray(0, 60),
+    );
+    for (const [file, said] of [
+      ['whole.json', '  通过  包含关系：9 个叶节点均包含在共 13 条的签名摘要之内。'],
+      ['false.json', '  未通过  封签：封签不符：文件签发之后有改动，或者是由其他密钥封签的。'],
+      ['cut.json', '  未通过  文件格式：文件不是完整的 JSON 文本，可能已损坏或被改动。'],
+      [
+        'shape.json',
+        '  未通过  文件格式：文件的书写形式不合规定，可能已损坏或被改动。程序说明（英文）：“file.populations[2].members is not a list of at most 1048576”',
+      ],
+      [path('cut.zip'), '无法读取压缩包：结尾不完整，可能没有下载完，或者不是 zip 文件。'],
+    ] as const) {
+      const { lines, json } = await verify(file, '--language', 'zh');
+      expect(lines, file).toContain(said);
+      // English sentences; names of things in them are another matter.
+      const quoted = /程序说明（英文）：“.*”/;
+      expect(lines.map((line) => line.replace(quoted, '')).join('\n'), file).not.toMatch(
+        /[a-z]+ [a-z]+ [a-z]+/,
+      );
+      // Programs read what they have always read.
+      expect(JSON.stringify(json), file).toMatch(/"(detail|error)":"[a-z]+ /);
+    }
   });
 
   it('shows erased entries as such', async () => {
