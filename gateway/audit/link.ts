@@ -1,8 +1,9 @@
 // Collects the verifier and everything it imports, types stripped, so that one offline HTML file can carry all
 // of it: each module as a data: URL under its own name in an import map.
 import { readFileSync, realpathSync } from 'node:fs';
-import { createRequire, stripTypeScriptTypes } from 'node:module';
-import { dirname, extname, relative, resolve, sep } from 'node:path';
+import { createRequire, findPackageJSON, stripTypeScriptTypes } from 'node:module';
+import { dirname, extname, join, relative, resolve, sep } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 export interface LinkedModule {
   /** Bare name by which the other modules import it. */
@@ -78,7 +79,24 @@ function resolveImport(wanted: string, importer: string): string {
   if (wanted.startsWith('.')) return realpathSync(resolve(dirname(importer), wanted));
   const path = createRequire(importer).resolve(wanted);
   if (!path.startsWith(sep) && !/^[A-Za-z]:/.test(path)) throw new Error(`${wanted} exists in Node only`);
-  return realpathSync(path);
+  return realpathSync(extname(path) === '.cjs' ? importedForm(wanted, importer) : path);
+}
+
+/** Of a package that comes in two forms, the one for `import`; `require` finds the other, which no page can run. */
+function importedForm(wanted: string, importer: string): string {
+  const manifest = findPackageJSON(wanted, pathToFileURL(importer));
+  if (manifest === undefined) throw new Error(`${wanted} is of no package`);
+  const { exports } = JSON.parse(readFileSync(manifest, 'utf8')) as { exports?: Record<string, Forms> };
+  const [, place = ''] = /^(?:@[^/]+\/)?[^/]+(.*)$/.exec(wanted) ?? [];
+  const form = exports?.[`.${place}`]?.import;
+  const path = typeof form === 'string' ? form : form?.default;
+  if (path === undefined) throw new Error(`${wanted} has no form for import`);
+  return join(dirname(manifest), path);
+}
+
+/** A place in the `exports` of a package. */
+interface Forms {
+  readonly import?: string | { readonly default?: string };
 }
 
 function idOf(path: string, root: string): string {

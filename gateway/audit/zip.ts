@@ -1,6 +1,6 @@
 // Zip archives, written so that the same files give the same bytes, and read strictly. Pure; runs in the browser too.
 // PKWARE APPNOTE.TXT 6.3.10, sections 4.3.7 (local header), 4.3.12 (central directory), 4.3.16 (end).
-import { inflateSync, zipSync } from 'fflate';
+import { inflateSync, zipSync } from 'fflate/browser';
 import { equalBytes, fromUtf8 } from './bytes.ts';
 import { fail } from './checks.ts';
 

@@ -15,7 +15,7 @@ const folder = join(import.meta.dirname, 'assets');
 const read = (name: string): string => readFileSync(join(folder, name), 'utf8');
 
 /** Parts of the verification page's script: `assent/draw` is `verify-draw.js`. */
-const parts = ['draw', 'subject', 'report'] as const;
+const parts = ['draw', 'subject', 'report', 'pack'] as const;
 const partOf = (name: string) => ({ id: `assent/${name}`, source: read(`verify-${name}.js`) });
 
 export function portalAssets(): PortalAssets {

@@ -8,6 +8,8 @@ import * as log from './example-log.ts';
 
 const audit = resolve(import.meta.dirname, '..', '..', 'gateway', 'audit');
 const linked = linkModules(join(audit, 'verify.ts'));
+/** What the page opened from disk carries: the verifier, and what unpacks an archive. */
+const forPage = linkModules(join(audit, 'offline.ts'));
 
 describe('the verifier as one list of modules', () => {
   it('is complete: every import is in the list, before its importer', () => {
@@ -28,7 +30,7 @@ describe('the verifier as one list of modules', () => {
   });
 
   it('uses nothing of Node and loads nothing later', () => {
-    for (const { id, source } of linked.modules) {
+    for (const { id, source } of [...linked.modules, ...forPage.modules]) {
       const code = source.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
       expect(code, id).not.toMatch(/\bnode:|\bBuffer\b|\bprocess\.|\brequire\(|\bimport\(/);
     }
@@ -75,6 +77,12 @@ describe('the verifier as one list of modules', () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+
+  it('takes of a package with two forms the one for import', () => {
+    const ids = forPage.modules.map(({ id }) => id);
+    expect(ids).toContain('fflate/esm/browser.js');
+    expect(ids.filter((id) => id.endsWith('.cjs'))).toEqual([]);
   });
 
   it('refuses a module that needs Node', () => {

@@ -12,6 +12,8 @@ import { trainRecommender } from '../../gateway/operations/train-recommender.ts'
 import { erasePerson, resumeErasures } from '../../gateway/rights/erase.ts';
 import { consentReceipt, fetchErasure } from '../../gateway/rights/receipts.ts';
 import { holderKey } from '../../gateway/store/tables.ts';
+import { addStaff } from '../../gateway/operations/accounts.ts';
+import { makeEvidencePack } from '../../gateway/portal/evidence-archive.ts';
 import * as example from '../audit/example-log.ts';
 import * as made from '../audit/person-log.ts';
 import {
@@ -45,16 +47,25 @@ export const verifyFileNames = [
 ] as const;
 export type VerifyFileName = (typeof verifyFileNames)[number];
 
+/** Names of the evidence packs; each is written as `<name>.zip`. */
+export const verifyPackNames = ['pack-person', 'pack-period'] as const;
+export type VerifyPackName = (typeof verifyPackNames)[number];
+
 /** How many entries the file `many` shows. */
 export const manyCount = 3000;
 
 /** Writes all of them into the folder. */
 export async function writeVerifyFiles(folder: string): Promise<void> {
-  const files = { ...(await ofTheGateway()), ...(await ofManyEntries()) };
+  const { packs, texts } = await ofTheGateway();
+  const files = { ...texts, ...(await ofManyEntries()) };
   for (const name of verifyFileNames) writeFileSync(join(folder, `${name}.json`), files[name]);
+  for (const name of verifyPackNames) writeFileSync(join(folder, `${name}.zip`), packs[name]);
 }
 
-async function ofTheGateway(): Promise<Record<Exclude<VerifyFileName, 'many' | 'many-trust'>, string>> {
+async function ofTheGateway(): Promise<{
+  readonly texts: Record<Exclude<VerifyFileName, 'many' | 'many-trust'>, string>;
+  readonly packs: Record<VerifyPackName, Uint8Array>;
+}> {
   const core = await openTestCore();
   const another = await openTestCore();
   const receipts = { operations: core.operations, sealSigner: core.sealSigner };
@@ -99,7 +110,20 @@ async function ofTheGateway(): Promise<Record<Exclude<VerifyFileName, 'many' | '
   const { value: fetched } = await fetchErasure(receipts, erased.code);
   if (fetched.receipt === null) throw new Error('the erasure is not complete');
 
-  const files = {
+  const { value: officer } = await addStaff(core.operations, 'op', {
+    userName: 'He Yan',
+    role: 'officer',
+    password: 'a long enough password',
+  });
+  later(2);
+  const pack = async (kind: 'person' | 'period', value: string) => {
+    const toMs = kind === 'period' ? core.clock.nowMs() - 60_000 : null;
+    const fromMs = kind === 'period' ? core.clock.nowMs() - dayMs : null;
+    return (await makeEvidencePack(core, officer, { kind, value, fromMs, toMs })).bytes;
+  };
+  const packs = { 'pack-person': await pack('person', 'test:mei'), 'pack-period': await pack('period', '') };
+
+  const texts = {
     trust,
     'trust-with-chain': trustText({ ...parseTrust(trust), chain: example.chain }),
     'trust-of-another': await another.prover.trust(),
@@ -118,7 +142,7 @@ async function ofTheGateway(): Promise<Record<Exclude<VerifyFileName, 'many' | '
     'state-of-another': stateText(emptyState('another.example/log')),
   };
   for (const one of [core, another]) await closeCore(one);
-  return files;
+  return { texts, packs };
 }
 
 function headOf(file: string, trust: string): Head {

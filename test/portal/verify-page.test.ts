@@ -6,13 +6,15 @@ import { pathToFileURL } from 'node:url';
 import { createHash } from 'node:crypto';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseState } from '../../gateway/audit/state.ts';
+import { emptyState, parseState, stateText, withHead } from '../../gateway/audit/state.ts';
 import { verifyFile } from '../../gateway/audit/verify.ts';
+import { packZip, readZip } from '../../gateway/audit/zip.ts';
+import { verifyAny } from '../../gateway/commands/verify-archive.ts';
 import { portalAssets } from '../../gateway/portal/assets.ts';
 import { langs, pick, type Lang } from '../../gateway/portal/messages/pick.ts';
 import { findBarriers, launchBrowser, sidewaysOverflow } from '../support/browser.ts';
 import { closeCores } from '../support/core.ts';
-import { manyCount, writeVerifyFiles, type VerifyFileName } from './verify-files.ts';
+import { manyCount, writeVerifyFiles, type VerifyFileName, type VerifyPackName } from './verify-files.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'assent-verify-'));
 const fileOf = (name: VerifyFileName): string => join(folder, `${name}.json`);
@@ -319,6 +321,271 @@ describe('choosing files', () => {
       await page.keyboard.press('Space');
       await page.locator('td pre').first().waitFor();
     }));
+});
+
+describe('an evidence pack', () => {
+  const madeMs = Date.UTC(2026, 2, 1);
+  const packOf = (name: VerifyPackName): string => join(folder, `${name}.zip`);
+  const bytesOf = (path: string): Uint8Array => new Uint8Array(readFileSync(path));
+  /** The pack with some of its files changed, added (new names) or dropped (undefined). */
+  const forged = (
+    pack: VerifyPackName,
+    change: (text: (name: string) => string) => Record<string, string | undefined>,
+  ): string => {
+    const files = new Map(readZip(bytesOf(packOf(pack))));
+    const text = (name: string): string => new TextDecoder().decode(files.get(name));
+    for (const [name, content] of Object.entries(change(text))) {
+      if (content === undefined) files.delete(name);
+      else files.set(name, new TextEncoder().encode(content));
+    }
+    const path = join(folder, 'forged.zip');
+    writeFileSync(path, packZip(files, madeMs));
+    return path;
+  };
+  const check = async (page: Page, path: string, ...names: VerifyFileName[]): Promise<string> => {
+    await give(page, [path, ...names.map(fileOf)]);
+    await page.locator('#verify:not([disabled])').click();
+    return verdictOf(page);
+  };
+  const resultOf = (page: Page, name: string): Promise<string> =>
+    textOf(page, `#subject tbody tr:has(th:text-is("${name}")) td`);
+  const otherLetter = (letter: string): string => (letter === 'e' ? 'f' : 'e');
+
+  it.each(langs)('holds as a whole and file by file, the summary pages not being proof (%s)', (lang) =>
+    onPage(lang, async (page) => {
+      const m = pick(lang).verify;
+      expect(await check(page, packOf('pack-person'), 'trust')).toBe('holds');
+      expect(await textOf(page, '.verdict h2')).toBe(m.pack.holds);
+      expect(await textOf(page, '#slot-proof .chosen')).toContain(m.kinds.pack);
+      for (const name of [
+        'evidence.json',
+        'person.json',
+        'receipts/1.json',
+        'notices/recommendation-1-en.txt',
+      ])
+        expect(await resultOf(page, name), name).toBe(m.pack.states.proven);
+      for (const name of ['README.txt', 'summary.en.html', 'summary.zh.html'])
+        expect(await resultOf(page, name), name).toContain(m.pack.states['not-proven']);
+      expect(await textOf(page, '#subject')).toContain(m.pack.reading);
+      expect(await page.locator('.of-file').count()).toBe(2);
+      expect(await page.locator('#subject').innerText()).not.toMatch(/undefined|\[object|\{\w+\}/);
+    }),
+  );
+
+  it('is read by others than the person it is about, who is not “you”', () =>
+    onPage('en', async (page) => {
+      await check(page, packOf('pack-person'), 'trust');
+      const own = page.locator('.of-file').nth(1);
+      expect(await own.innerText()).toContain('entries concern this person; none is missing.');
+      expect(await own.innerText()).not.toMatch(/\b[Yy]ou\b/);
+    }));
+
+  it('gives the verdicts of the command line, each level and check of each file among them', () =>
+    onPage('en', async (page) => {
+      for (const [path, trust] of [
+        [packOf('pack-period'), 'trust'],
+        [packOf('pack-period'), 'trust-with-chain'],
+        [packOf('pack-person'), 'trust-of-another'],
+        [forged('pack-person', () => ({ 'person.json': undefined })), 'trust'],
+      ] as const) {
+        await page.reload();
+        const verdict = await check(page, path, trust);
+        const { exitCode, json } = await verifyAny({ bundleText: bytesOf(path), trustText: read(trust) });
+        expect(verdict, `${path} ${trust}`).toBe({ 0: 'holds', 1: 'fails', 4: 'waits' }[exitCode as 0]);
+        const members = json['members'] as { name: string; isWrong: boolean }[];
+        for (const { name, isWrong } of members)
+          expect(await page.locator(`tr.failed:has(th:text-is("${name}"))`).count(), name).toBe(
+            isWrong ? 1 : 0,
+          );
+        const files = json['files'] as Record<string, { checks: unknown[] }>;
+        expect(await page.locator('.of-file .checks > li').count()).toBe(
+          Object.values(files).reduce((sum, { checks }) => sum + checks.length, 0),
+        );
+      }
+    }));
+
+  it.each(langs)('with one file in it changed names the file and the check (%s)', (lang) =>
+    onPage(lang, async (page) => {
+      const m = pick(lang).verify;
+      for (const [name, pattern, failing] of [
+        ['evidence.json', /"payload":"(.)/, 'payload'],
+        ['person.json', /"leaf":".{40}(.)/, 'payload'],
+        ['person.json', /"seal":"(.)/, 'seal'],
+      ] as const) {
+        const path = forged('pack-person', (text) => ({
+          [name]: text(name).replace(
+            pattern,
+            (all, letter: string) => all.slice(0, -1) + otherLetter(letter),
+          ),
+        }));
+        await page.reload();
+        expect(await check(page, path, 'trust')).toBe('fails');
+        const said = await textOf(page, '.verdict');
+        expect(said).toContain(name);
+        expect(said).toContain(m.checkNames[failing]);
+        expect(await resultOf(page, name)).toContain(m.pack.states['does-not-hold']);
+        const file = page.locator('.of-file').filter({ has: page.locator(`h2:has-text("${name}")`) });
+        expect(await file.locator('.checks .first strong').innerText()).toBe(m.checkNames[failing]);
+        expect(await file.locator('.claim').count()).toBe(0);
+      }
+      const receipt = forged('pack-person', (text) => ({
+        'receipts/1.json': text('receipts/1.json').replace('"consent"', '"erasure"'),
+      }));
+      await page.reload();
+      expect(await check(page, receipt, 'trust')).toBe('fails');
+      expect(await textOf(page, '.verdict')).toContain('receipts/1.json');
+      expect(await resultOf(page, 'evidence.json')).toBe(m.pack.states.proven);
+    }),
+  );
+
+  it.each(langs)('with a file too many or too few says which (%s)', (lang) =>
+    onPage(lang, async (page) => {
+      const { states } = pick(lang).verify.pack;
+      const path = forged('pack-person', () => ({
+        'receipts/9.json': '{}',
+        'receipts/1.json': undefined,
+        'letter.txt': 'a letter',
+        'trust.json': read('trust').toString(),
+      }));
+      expect(await check(page, path, 'trust')).toBe('fails');
+      expect(await resultOf(page, 'receipts/9.json')).toContain(states.differs);
+      expect(await resultOf(page, 'receipts/1.json')).toContain(states.missing);
+      expect(await resultOf(page, 'letter.txt')).toBe(states.unknown);
+      expect(await resultOf(page, 'trust.json')).toBe(states['trust-inside']);
+      // What is wrong stands first.
+      expect(await page.locator('#subject tbody tr.failed').count()).toBe(2);
+      expect(await page.locator('#subject tbody tr').nth(1).getAttribute('class')).toBe('failed');
+    }),
+  );
+
+  it('with a file too many that no check is about still holds, and says that it is no proof', () =>
+    onPage('en', async (page) => {
+      expect(
+        await check(
+          page,
+          forged('pack-period', () => ({ 'letter.txt': 'a letter' })),
+          'trust',
+        ),
+      ).toBe('holds');
+      expect(await resultOf(page, 'letter.txt')).toBe(pick('en').verify.pack.states.unknown);
+    }));
+
+  it('that is no archive, is cut off, or would unpack to too much does not hold, and nothing of it is shown', () =>
+    onPage('en', async (page) => {
+      const good = bytesOf(packOf('pack-person'));
+      const huge = Uint8Array.from(good);
+      const directoryAt = new DataView(huge.buffer).getUint32(huge.length - 6, true);
+      new DataView(huge.buffer).setUint32(directoryAt + 24, (200 << 20) + 1, true);
+      for (const [bytes, said] of [
+        [new TextEncoder().encode('no archive at all'), 'not JSON'],
+        [good.subarray(0, 2000), 'it does not end as one'],
+        [huge, 'unpacks to more than'],
+      ] as const) {
+        const path = join(folder, 'broken.zip');
+        writeFileSync(path, bytes);
+        await page.reload();
+        expect(await check(page, path, 'trust'), said).toBe('fails');
+        expect(await textOf(page, '.checks .first strong')).toBe(pick('en').verify.checkNames.format);
+        expect(await textOf(page, '.checks .first .detail')).toContain(said);
+        expect(await page.locator('#subject > *').count()).toBe(0);
+      }
+    }));
+
+  it('larger than any is refused without being read', () =>
+    onPage('en', async (page) => {
+      const transfer = await page.evaluateHandle(
+        (sizeBytes) => {
+          const given = new DataTransfer();
+          const start = new Uint8Array([0x50, 0x4b, 3, 4]);
+          given.items.add(new File([start, new Uint8Array(sizeBytes)], 'large.zip'));
+          return given;
+        },
+        200 * 2 ** 20,
+      );
+      await page.dispatchEvent('h1', 'drop', { dataTransfer: transfer });
+      await page.locator('#left-out:not(:empty)').waitFor();
+      expect(await textOf(page, '#left-out')).toContain('large.zip is larger than 200 MiB');
+    }));
+
+  it('against a kept head contradicts, and otherwise offers the heads of its files for keeping', () =>
+    onPage('en', async (page) => {
+      const evidence = readZip(bytesOf(packOf('pack-person'))).get('evidence.json') ?? '';
+      const { head } = verifyFile(evidence, read('trust'));
+      if (head === undefined) throw new Error('evidence without a head');
+      const state = join(folder, 'state-of-pack.json');
+      const keep = (root: Uint8Array): void =>
+        writeFileSync(state, stateText(withHead(emptyState(head.origin), { ...head, root })));
+      keep(new Uint8Array(32).fill(7));
+      await give(page, [packOf('pack-person'), fileOf('trust'), state]);
+      await page.locator('#verify:not([disabled])').click();
+      expect(await verdictOf(page)).toBe('contradicts');
+      expect(await page.locator('#keep').isHidden()).toBe(true);
+      keep(head.root);
+      await page.reload();
+      await give(page, [packOf('pack-person'), fileOf('trust'), state]);
+      await page.locator('#verify:not([disabled])').click();
+      expect(await verdictOf(page)).toBe('holds');
+      const [download] = await Promise.all([page.waitForEvent('download'), page.locator('#keep').click()]);
+      const saved = join(folder, 'saved-of-pack.json');
+      await download.saveAs(saved);
+      const { heads } = parseState(readFileSync(saved));
+      // Both files of this pack are under one head.
+      expect(heads.map(({ size }) => size)).toEqual([head.size]);
+    }));
+
+  it('is seen to fail when one byte in it is changed, and holds again when it is put back', () =>
+    onPage('en', async (page) => {
+      await check(page, packOf('pack-period'), 'trust');
+      await page.locator('#change').click();
+      await page.locator('.verdict.fails').waitFor();
+      expect(await textOf(page, '#changed')).toMatch(/^In the copy of evidence\.json: byte \d+ changed/);
+      await page.locator('#restore').click();
+      await page.locator('.verdict.holds').waitFor();
+    }));
+
+  it('gives way to a single file chosen after it', () =>
+    onPage('en', async (page) => {
+      await check(page, packOf('pack-period'), 'trust');
+      expect(await verify(page, 'entry')).toBe('holds');
+      expect(await page.locator('#level-list').isVisible()).toBe(true);
+      expect(await page.locator('.of-file').count()).toBe(0);
+    }));
+
+  it.each(langs)('has no finding of axe, fits a phone, and is printed whole (%s)', (lang) =>
+    onPage(
+      lang,
+      async (page) => {
+        const wrong = forged('pack-person', () => ({ 'receipts/1.json': undefined }));
+        for (const path of [packOf('pack-person'), wrong]) {
+          await page.setViewportSize({ width: 1200, height: 800 });
+          await page.reload();
+          await check(page, path, 'trust');
+          for (const box of await page.locator('#report details').all())
+            await box.evaluate((one) => one.setAttribute('open', ''));
+          expect(await findBarriers(page)).toEqual([]);
+          await page.setViewportSize({ width: 360, height: 800 });
+          expect(await sidewaysOverflow(page)).toBeLessThanOrEqual(0);
+        }
+        await page.reload();
+        await check(page, packOf('pack-person'), 'trust');
+        await page.emulateMedia({ media: 'print' });
+        await page.evaluate(() => dispatchEvent(new Event('beforeprint')));
+        const shown = await page.locator('body').innerText();
+        const m = pick(lang).verify;
+        for (const text of [
+          m.reportTitle,
+          m.pack.holds,
+          m.pack.reading,
+          'person.json',
+          m.checkMeanings.seal,
+          m.hash,
+        ])
+          expect(shown).toContain(text);
+        expect(await page.locator('#print').isVisible()).toBe(false);
+      },
+      { bypassCSP: true },
+    ),
+  );
 });
 
 describe('the report', () => {

@@ -64,6 +64,17 @@ export function fact(name, ...values) {
 /** `code` that breaks where the column ends. */
 export const code = (text) => element('code', 'whole', text);
 
+/** The same headings one level below, for what stands under a heading of its own; that is the landmark. */
+export function lowered(part) {
+  part.removeAttribute('aria-labelledby');
+  for (const heading of part.querySelectorAll('h2')) {
+    const lower = element('h3', '', heading.textContent);
+    lower.id = heading.id;
+    heading.replaceWith(lower);
+  }
+  return part;
+}
+
 let sections = 0;
 
 export function section(title, ...content) {

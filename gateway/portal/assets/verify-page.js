@@ -1,10 +1,20 @@
 // Checks files of the log against a trust file, in this page alone. All arithmetic is in 'assent/verify', the same code that the
 // command line runs; this file only reads files, tells which is which, and has the result drawn. It keeps nothing.
-import { endingOf, fileHash, keepHead, readKept, recognise, verifyFile } from 'assent/verify';
+import {
+  changeInPack,
+  endingOf,
+  fileHash,
+  keepHead,
+  limitOf,
+  readKept,
+  recognise,
+  verifyArchive,
+  verifyFile,
+} from 'assent/verify';
 import { byId, element, fill, words } from 'assent/draw';
+import { showPack } from 'assent/pack';
 import { showReport } from 'assent/report';
 
-const limitBytes = 64 * 2 ** 20;
 const slots = ['proof', 'trust', 'earlier', 'state'];
 
 /** What was read: name, bytes and kind by slot. */
@@ -63,11 +73,12 @@ async function take(files) {
   const notes = [];
   const read = [];
   for (const file of files) {
-    if (file.size > limitBytes) {
-      notes.push(fill(words.tooLarge, { name: file.name }));
-      continue;
-    }
     try {
+      const limitBytes = limitOf(new Uint8Array(await file.slice(0, 4).arrayBuffer()));
+      if (file.size > limitBytes) {
+        notes.push(fill(words.tooLarge, { name: file.name, limit: String(limitBytes / 2 ** 20) }));
+        continue;
+      }
       const bytes = new Uint8Array(await file.arrayBuffer());
       read.push({ name: file.name, bytes, ...recognise(bytes) });
     } catch (error) {
@@ -144,6 +155,26 @@ function checkNow() {
   const kept = state === null ? undefined : keptOf(state, trust);
   if (kept === null) return;
   const bytes = forged ?? proof.bytes;
+  const files = slots.flatMap((slot) => (chosen[slot] === null ? [] : [checked(slot, bytes)]));
+  if (proof.kind === 'pack') {
+    const found = verifyArchive(bytes, trust.bytes, kept);
+    toKeep = found.keep ?? null;
+    showPack({ found, files, kept: keptIn(found, kept), atMs: Date.now() });
+  } else showOne({ proof: bytes, trust, earlier, kept, files });
+  byId('restore').hidden = forged === null;
+  byId('keep').hidden = toKeep === null;
+  byId('keep-hint').hidden = toKeep === null;
+}
+
+/** How the heads of a pack stand to those kept: as the one that says least. */
+function keptIn({ ending, sealed }, kept) {
+  if (kept === undefined || (ending !== 'holds' && ending !== 'not-anchored')) return undefined;
+  if (kept.heads.length === 0) return 'empty';
+  const found = sealed.map(({ result }) => result.keptHead);
+  return ['cannot-tell', 'extends', 'same'].find((one) => found.includes(one));
+}
+
+function showOne({ proof: bytes, trust, earlier, kept, files }) {
   const result = verifyFile(bytes, trust.bytes, { earlier: earlier?.bytes, state: kept });
   const ending = endingOf(result, trust.bytes);
   const isGood = ending === 'holds' || ending === 'not-anchored';
@@ -152,12 +183,9 @@ function checkNow() {
     result,
     ending,
     kept: isGood && kept !== undefined ? (kept.heads.length === 0 ? 'empty' : result.keptHead) : undefined,
-    files: slots.flatMap((slot) => (chosen[slot] === null ? [] : [checked(slot, bytes)])),
+    files,
     atMs: Date.now(),
   });
-  byId('restore').hidden = forged === null;
-  byId('keep').hidden = toKeep === null;
-  byId('keep-hint').hidden = toKeep === null;
 }
 
 /** The heads kept, or null after saying what is wrong with their file. */
@@ -188,15 +216,23 @@ function checked(slot, proofBytes) {
 
 /** Each press changes another place, so that different checks can be seen to fail. */
 function changeOneByte() {
-  const { bytes } = chosen.proof;
-  const at = placeToChange(bytes);
-  const from = String.fromCharCode(bytes[at]);
-  const to = from === 'A' ? 'B' : 'A';
+  const { bytes, kind } = chosen.proof;
+  const place = {};
+  const change = (file) => {
+    place.at = placeToChange(file);
+    place.from = String.fromCharCode(file[place.at]);
+    place.to = place.from === 'A' ? 'B' : 'A';
+    const changed = Uint8Array.from(file);
+    changed[place.at] = place.to.charCodeAt(0);
+    return changed;
+  };
+  // A byte of the archive itself would only spoil it.
+  const inside = kind === 'pack' ? changeInPack(bytes, change, Date.now()) : undefined;
+  forged = inside?.archive ?? change(bytes);
   changes += 1;
-  forged = Uint8Array.from(bytes);
-  forged[at] = to.charCodeAt(0);
   check();
-  byId('changed').textContent = fill(words.changed, { at: String(at), from, to });
+  const sentence = inside === undefined ? words.changed : words.changedInside;
+  byId('changed').textContent = fill(sentence, { ...place, at: String(place.at), name: inside?.name });
 }
 
 /** Long runs are hashes, signatures and payloads; a changed digit inside one keeps the file readable. */

@@ -1,4 +1,5 @@
 // Draws a verification: the verdict, what the file says, the evidence level by level, every check, and the files.
+import { sayDetail } from 'assent/verify';
 import { byId, code, count, element, fact, fill, markOf, time, timeZone, words } from 'assent/draw';
 import { subjectParts } from 'assent/subject';
 
@@ -6,25 +7,44 @@ import { subjectParts } from 'assent/subject';
  * @param found result, ending, the files that were checked, whether summaries were given and any was kept
  */
 export function showReport({ result, ending, files, kept, atMs }) {
-  byId('status').replaceChildren(verdict(result, ending, files, kept, atMs));
-  byId('subject').replaceChildren(
-    ...(ending === 'contradicts' ? [element('p', 'alert', words.contradictsNote)] : []),
-    ...(result.subject === undefined ? [] : subjectParts(result)),
-  );
-  byId('level-list').replaceChildren(...levelItems(result));
-  byId('check-list').replaceChildren(...result.checks.map((item) => checkItem(item, result.firstFailing)));
+  const said = { heading: words[looks[ending][0]], sentences: sentences(result, ending) };
+  showAll({
+    verdict: verdict(ending, said, { files, kept, atMs }),
+    subject: [
+      ...(ending === 'contradicts' ? [element('p', 'alert', words.contradictsNote)] : []),
+      ...(result.subject === undefined ? [] : subjectParts(result)),
+    ],
+    levels: levelItems(result),
+    checks: checkItems(result),
+    files,
+  });
+}
+
+/** Puts the parts in their places; without levels or checks their sections are not there. */
+export function showAll({ verdict: box, subject, levels, checks, files }) {
+  byId('status').replaceChildren(box);
+  byId('subject').replaceChildren(...subject);
+  for (const [name, items] of [
+    ['level', levels],
+    ['check', checks],
+  ]) {
+    const list = byId(`${name}-list`);
+    list.replaceChildren(...items);
+    list.parentElement.hidden = items.length === 0;
+  }
   byId('file-list').replaceChildren(...files.map(fileFact));
   byId('report').hidden = false;
 }
 
-const looks = {
+/** How an ending looks: the class of its box, by which its words are called too, and its mark. */
+export const looks = {
   holds: ['holds', 'tick'],
   'not-anchored': ['waits', 'tick'],
   contradicts: ['contradicts', 'warn'],
   'does-not-hold': ['fails', 'cross'],
 };
 
-function verdict(result, ending, files, kept, atMs) {
+export function verdict(ending, { heading, sentences: lines }, { files, kept, atMs }) {
   const [look, shape] = looks[ending];
   const box = element('div', `verdict ${look}`);
   const text = element('div');
@@ -32,8 +52,8 @@ function verdict(result, ending, files, kept, atMs) {
   const checked = element('p', 'quiet', `${proof.name} · ${words.times} `);
   checked.append(time(atMs), ` · ${fill(words.zone, { zone: timeZone })}`);
   text.append(
-    element('h2', '', words[look]),
-    ...sentences(result, ending).map((line) => element('p', '', line)),
+    element('h2', '', heading),
+    ...lines.map((line) => element('p', '', line)),
     ...(kept === undefined ? [] : [element('p', 'kept', words.kept[kept])]),
     checked,
   );
@@ -41,7 +61,7 @@ function verdict(result, ending, files, kept, atMs) {
   return box;
 }
 
-function sentences(result, ending) {
+export function sentences(result, ending) {
   const { firstFailing, subject } = result;
   const holds = subject === undefined ? '' : words.holdsTexts[subject.kind];
   switch (ending) {
@@ -59,7 +79,7 @@ function sentences(result, ending) {
   }
 }
 
-function levelItems(result) {
+export function levelItems(result) {
   const labels = {
     recorded: words.levelLabels.recorded,
     checkpointed: words.levelLabels.checkpointed,
@@ -89,6 +109,8 @@ function levelItems(result) {
   });
 }
 
+export const checkItems = ({ checks, firstFailing }) => checks.map((item) => checkItem(item, firstFailing));
+
 function checkItem(item, firstFailing) {
   const line = element('li', item.ok ? 'passed' : 'failed');
   const text = element('div');
@@ -99,9 +121,7 @@ function checkItem(item, firstFailing) {
     element('p', 'quiet', words.checkMeanings[item.name] ?? ''),
   );
   if (!item.ok) {
-    const detail = element('p', 'detail', item.detail);
-    detail.lang = 'en';
-    text.append(detail);
+    text.append(element('p', 'detail', sayDetail(words.checkWords, item)));
   }
   if (item.name === firstFailing) line.classList.add('first');
   line.append(markOf(item.ok ? 'tick' : 'cross'), text);

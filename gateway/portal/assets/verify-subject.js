@@ -13,11 +13,17 @@ import {
   words,
 } from 'assent/draw';
 
-/** The parts of the report about what the file says; `result.subject` is there. */
-export function subjectParts(result) {
+/**
+ * The parts of the report about what the file says; `result.subject` is there.
+ * @param isOwn whether the reader of a file about a person is that person
+ */
+export function subjectParts(result, isOwn = true) {
   const { subject } = result;
   const draw = { entry, person, evidence, receipt }[subject.kind];
-  return [...draw(subject, result), limits(subject.kind)];
+  return [
+    ...draw(subject, result, isOwn),
+    limits(subject.kind === 'person' && !isOwn ? 'personOther' : subject.kind),
+  ];
 }
 
 function entry(subject, { head }) {
@@ -40,12 +46,14 @@ function entry(subject, { head }) {
   ];
 }
 
-function person(subject, { head }) {
+function person(subject, { head }, isOwn) {
   const { count: n, newCount, earlier, isWhole, tag, entries } = subject;
   const { notWhole, notCompared } = words.claims;
   const said = [
     claim(
-      isWhole ? count(words.claims.person, n) : count(earlier?.isCompared ? notWhole : notCompared, newCount),
+      isWhole
+        ? count(isOwn ? words.claims.person : words.claims.personOther, n)
+        : count(earlier?.isCompared ? notWhole : notCompared, newCount),
     ),
     ...(isWhole && earlier !== null
       ? [element('p', '', count(words.claims.compared, newCount, { before: number(n - newCount) }))]
@@ -60,11 +68,11 @@ function person(subject, { head }) {
         [words.facts.newest, newest === undefined ? words.noEntry : time(newest.entry.atSeconds * 1000)],
         ...headFacts(head),
         [words.facts.earlier, earlier === null ? '' : count(words.earlierHead, earlier.size)],
-        [words.facts.tag, code(tag)],
+        [isOwn ? words.facts.tag : words.facts.personTag, code(tag)],
       ]),
     ),
-    section(words.entries, entriesTable(entries, true)),
-    section(words.populations, ...populations(subject)),
+    section(words.entries, entriesTable(entries, isOwn)),
+    section(words.populations, ...populations(subject, isOwn)),
     ...changes(subject),
   ];
 }
@@ -276,13 +284,15 @@ function decision({ decision: said, reason }) {
   return box;
 }
 
-function populations({ populations: all, isWhole, isErased }) {
+function populations({ populations: all, isWhole, isErased }, isOwn) {
   if (all === null) return [element('p', 'quiet', words.noPopulations)];
   const used = all.filter((one) => one.count > 0);
   const unused = all.length - used.length;
   const parts = [element('p', 'quiet', isErased ? words.membersForgotten : words.populationsText)];
   if (used.length > 0) {
-    const { population, uses, usesHere, members } = words;
+    const { population, uses, usesHere } = words;
+    const members = isOwn ? words.members : words.membersOther;
+    const membersText = isOwn ? words.membersText : words.membersTextOther;
     parts.push(
       pagedTable([population, uses, usesHere, members], used, (one) => {
         const line = element('tr');
@@ -297,7 +307,7 @@ function populations({ populations: all, isWhole, isErased }) {
             members,
             one.newCount === 0 || isErased
               ? '–'
-              : count(words.membersText, one.members.length, { shown: number(one.newCount) }),
+              : count(membersText, one.members.length, { shown: number(one.newCount) }),
           ),
         );
         return line;

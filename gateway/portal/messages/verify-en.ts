@@ -1,3 +1,4 @@
+import type { MemberState } from '../../audit/archive.ts';
 import type { CheckName, LevelWords } from '../../audit/verify.ts';
 
 // English words of the verification page. They go into the page as they are, so a sentence is a string with {places};
@@ -19,7 +20,8 @@ export const verifyEn = {
     state: 'Summaries you kept',
   },
   slotHints: {
-    proof: 'What you want to check: one entry, everything about a person, evidence, or a receipt.',
+    proof:
+      'What you want to check: one entry, everything about a person, evidence, a receipt, or an evidence pack (.zip) as it is.',
     trust: 'Exported earlier with “assent trust export” and kept away from the gateway.',
     earlier: 'Optional. An earlier file about the same person, to see that both fit together.',
     state: 'Optional. Kept from checks before, to see that the log was not shown to you in two versions.',
@@ -29,13 +31,14 @@ export const verifyEn = {
     person: 'Everything about one person',
     evidence: 'Evidence',
     receipt: 'Receipt',
+    pack: 'Evidence pack',
     trust: 'Trust file',
     state: 'Summaries you kept',
     unknown: 'Not a file this page knows',
   },
   remove: 'Remove',
   removeWhat: 'Remove {name}',
-  tooLarge: '{name} is larger than 64 MiB. No file of this log is.',
+  tooLarge: '{name} is larger than {limit} MiB. No file of this log is.',
   ignored: '{name} was left out: there is a file for its place already, or this page does not know it.',
   check: 'Verify',
   checking: 'Checking… a large file takes a while.',
@@ -71,6 +74,40 @@ export const verifyEn = {
       'Nothing in these files connects its summary of the log with those you kept. An earlier file may; so can the command line, with --log.',
     empty: 'You had kept no summary of this log before.',
   },
+  pack: {
+    holds: 'The pack holds.',
+    waits: 'The pack holds, but is not anchored yet.',
+    contradicts: 'Warning: this pack contradicts what you were shown before.',
+    fails: 'The pack does not hold.',
+    holdsText:
+      'What evidence.json says is in the log that your trust file names, and the other files fit it. Below, each file has its own result.',
+    failsText: '{name}: {what}. Do not rely on this pack.',
+    firstFailing: 'The first check that failed is “{check}”.',
+    inside: 'Files in the pack',
+    reading:
+      'The summary pages and README.txt were made for reading. They are not proof: nobody signed them, and they could say something else. What counts is evidence.json.',
+    columns: { name: 'File', state: 'Result' },
+    newer: {
+      one: '1 entry about this person came after the selection was made; it is in person.json alone.',
+      other:
+        '{n} entries about this person came after the selection was made; they are in person.json alone.',
+    },
+    states: {
+      proven: 'holds',
+      'not-proven': 'not proof',
+      unknown: 'not proof: does not belong into a pack',
+      'trust-inside': 'not used: a trust file that came with the proof proves nothing',
+      missing: 'missing',
+      differs: 'not what the evidence says',
+      'does-not-hold': 'does not hold',
+      'other-kind': 'another kind of file than belongs here',
+      'other-person': 'about another person',
+      'incomplete-bundle': 'incomplete: goes on from an earlier file',
+      'person-disagrees': 'disagrees with the evidence',
+      'not-the-period': 'not the whole period',
+    } satisfies Record<MemberState, string>,
+    fileFails: 'This file does not hold.',
+  },
   times: 'Checked',
   zone: 'Times are those of {zone}.',
 
@@ -97,6 +134,10 @@ export const verifyEn = {
     compared: {
       one: '1 of them is shown here, the other {before} in the earlier file, which fits.',
       other: '{n} of them are shown here, the other {before} in the earlier file, which fits.',
+    },
+    personOther: {
+      one: 'Relative to this checkpoint exactly 1 entry concerns this person; none is missing.',
+      other: 'Relative to this checkpoint exactly {n} entries concern this person; none is missing.',
     },
     evidence: {
       one: '1 entry is shown here; it is in the log, exactly as shown.',
@@ -177,6 +218,11 @@ export const verifyEn = {
     one: 'You were in 1 of the {shown} shown here, as the gateway says.',
     other: 'You were in {n} of the {shown} shown here, as the gateway says.',
   },
+  membersOther: 'With the person in it',
+  membersTextOther: {
+    one: 'The person was in 1 of the {shown} shown here, as the gateway says.',
+    other: 'The person was in {n} of the {shown} shown here, as the gateway says.',
+  },
   otherPopulations: {
     one: 'For 1 further group the log proves that there was no use.',
     other: 'For {n} further groups the log proves that there was no use.',
@@ -203,6 +249,11 @@ export const verifyEn = {
     person: [
       none,
       'that you have no second mark in the log',
+      'who was in a group when it was used: that is the gateway’s own word',
+    ],
+    personOther: [
+      none,
+      'that the person has no second mark in the log',
       'who was in a group when it was used: that is the gateway’s own word',
     ],
     evidence: [none, 'that a selection by person, partner or purpose is complete; only a period is'],
@@ -304,6 +355,7 @@ export const verifyEn = {
   change: 'Change one byte',
   changeText:
     'See for yourself that a forged proof is noticed. This changes one byte of the copy in this page, not your file.',
+  changedInside: 'In the copy of {name}: byte {at} changed from “{from}” to “{to}”.',
   changed: 'Byte {at} changed from “{from}” to “{to}”.',
   restore: 'Put it back',
   print: 'Print this report',

@@ -13,7 +13,7 @@ export const verifyZh: typeof verifyEn = {
     '也可拖放到此处，一次可放多个：凭证和信任文件；若有先前的文件和留存的摘要，可一并放入。本页会自行辨认。',
   slots: { proof: '凭证', trust: '信任文件', earlier: '先前的文件', state: '您留存的摘要' },
   slotHints: {
-    proof: '您要核对的文件：单个条目、关于某人的全部记录、证据或回执。',
+    proof: '您要核对的文件：单个条目、关于某人的全部记录、证据、回执，或者证据包（.zip，无需解压）。',
     trust: '此前用 assent trust export 导出，并在网关之外保存的文件。',
     earlier: '可不选。关于同一人的先前文件，用于核对两者是否衔接。',
     state: '可不选。以往验证时留存，用于核对日志是否向您出示过两个版本。',
@@ -23,13 +23,14 @@ export const verifyZh: typeof verifyEn = {
     person: '关于某人的全部记录',
     evidence: '证据',
     receipt: '回执',
+    pack: '证据包',
     trust: '信任文件',
     state: '留存的摘要',
     unknown: '本页不认识的文件',
   },
   remove: '移除',
   removeWhat: '移除 {name}',
-  tooLarge: '{name} 超过 64 MiB，此日志没有这样大的文件。',
+  tooLarge: '{name} 超过 {limit} MiB，此日志没有这样大的文件。',
   ignored: '未采用 {name}：其位置已有文件，或本页不认识此文件。',
   check: '验证',
   checking: '正在核对……文件较大时需要一些时间。',
@@ -64,6 +65,38 @@ export const verifyZh: typeof verifyEn = {
       '凭这些文件，无法判断其日志摘要与您留存的摘要是否一致。可加入先前的文件，或在命令行用 --log 核对。',
     empty: '您此前没有留存过此日志的摘要。',
   },
+  pack: {
+    holds: '证据包成立。',
+    waits: '证据包成立，但尚未上链。',
+    contradicts: '警告：此证据包与此前向您出示的内容相矛盾。',
+    fails: '证据包不成立。',
+    holdsText: 'evidence.json 所示确在信任文件所指的日志中，包内其他文件与之相符。各文件的结果分别列于下方。',
+    failsText: '{name}：{what}。请勿采信此证据包。',
+    firstFailing: '最先未通过的检查是“{check}”。',
+    inside: '包内文件',
+    reading:
+      '摘要页面和 README.txt 仅供阅读，不是凭证：它们没有签名，内容可能与证据不同。应以 evidence.json 为准。',
+    columns: { name: '文件', state: '结果' },
+    newer: {
+      one: '选取之后另有 1 条涉及此人，仅在 person.json 中。',
+      other: '选取之后另有 {n} 条涉及此人，仅在 person.json 中。',
+    },
+    states: {
+      proven: '成立',
+      'not-proven': '不是凭证',
+      unknown: '不是凭证：不属于证据包',
+      'trust-inside': '未使用：随凭证一同提供的信任文件没有证明作用',
+      missing: '缺失',
+      differs: '与证据所述不符',
+      'does-not-hold': '不成立',
+      'other-kind': '不是此处应有的文件类型',
+      'other-person': '属于另一个人',
+      'incomplete-bundle': '不完整：接续先前的文件',
+      'person-disagrees': '与证据不一致',
+      'not-the-period': '不是完整的时间段',
+    },
+    fileFails: '此文件不成立。',
+  },
   times: '验证时间',
   zone: '所示时间的时区为 {zone}。',
 
@@ -87,6 +120,10 @@ export const verifyZh: typeof verifyEn = {
     compared: {
       one: '其中 1 条在此列出，另外 {before} 条在先前的文件中，两者相符。',
       other: '其中 {n} 条在此列出，另外 {before} 条在先前的文件中，两者相符。',
+    },
+    personOther: {
+      one: '就此签名摘要而言，涉及此人的条目恰为 1 条，无一遗漏。',
+      other: '就此签名摘要而言，涉及此人的条目恰为 {n} 条，无一遗漏。',
     },
     evidence: {
       one: '此处列出 1 条，确在日志中，内容一致。',
@@ -161,6 +198,11 @@ export const verifyZh: typeof verifyEn = {
     one: '据网关所述，此处列出的 {shown} 次中有 1 次包含您。',
     other: '据网关所述，此处列出的 {shown} 次中有 {n} 次包含您。',
   },
+  membersOther: '是否包含此人',
+  membersTextOther: {
+    one: '据网关所述，此处列出的 {shown} 次中有 1 次包含此人。',
+    other: '据网关所述，此处列出的 {shown} 次中有 {n} 次包含此人。',
+  },
   otherPopulations: {
     one: '另有 1 个群体，日志证明从未被使用。',
     other: '另有 {n} 个群体，日志证明从未被使用。',
@@ -184,6 +226,7 @@ export const verifyZh: typeof verifyEn = {
   limits: {
     entry: [none, '关于同一人没有其他条目'],
     person: [none, '您在日志中没有第二个标签', '群体被使用时其中具体有谁：此为网关自己的说法'],
+    personOther: [none, '此人在日志中没有第二个标签', '群体被使用时其中具体有谁：此为网关自己的说法'],
     evidence: [none, '按个人、合作方或目的选取的结果是齐全的；只有时段可以证明'],
     receipt: [
       '所述条目确在日志中：该条目的凭证方可证明',
@@ -273,6 +316,7 @@ export const verifyZh: typeof verifyEn = {
   keepButton: '保存摘要，供下次核对',
   change: '改动一个字节',
   changeText: '亲自看看伪造的凭证如何被发现。只改动本页中的副本，不影响您的文件。',
+  changedInside: '在 {name} 的副本中，第 {at} 字节由“{from}”改为“{to}”。',
   changed: '第 {at} 字节由“{from}”改为“{to}”。',
   restore: '恢复原状',
   print: '打印本报告',

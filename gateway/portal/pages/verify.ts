@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { dataBlock, html, trusted, type Html } from '../html.ts';
 import { brandMark } from '../layout.ts';
 import { langTag, pick, type Lang, type Messages } from '../messages/pick.ts';
+import { checkWords } from '../messages/verify-details.ts';
 import { mark } from '../parts/text.ts';
 import { paths } from '../paths.ts';
 
@@ -166,6 +167,7 @@ function wordsOf(lang: Lang): object {
     outcomes,
     reasons,
     reasonsToOthers: { ...reasons, ...reasonsToOthers },
+    checkWords: checkWords(lang),
     lang,
     locale: lang === 'en' ? 'en-GB' : langTag(lang),
   };
