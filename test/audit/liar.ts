@@ -95,13 +95,17 @@ export const anchorerOf = ({ store, log, publisher }: Ledger, chain: Chain) =>
 
 /** A transaction in which the next leaf becomes another one, with the hash of that one. */
 function lyingTx(tx: Tx, change: (leaf: Buffer) => Uint8Array): Tx {
-  const run = (query: never, parameters?: Record<string, unknown>) => {
+  const changed = (parameters?: Record<string, unknown>): Record<string, unknown> | undefined => {
     const honest = parameters?.['leaf'];
-    if (!(honest instanceof Uint8Array)) return tx.run(query, parameters);
+    if (!(honest instanceof Uint8Array)) return parameters;
     const leaf = change(Buffer.from(honest));
-    return tx.run(query, { ...parameters, leaf, leafHash: leafHash(leaf, sha256) });
+    return { ...parameters, leaf, leafHash: leafHash(leaf, sha256) };
   };
-  return { ...tx, run: run as Tx['run'] };
+  return {
+    ...tx,
+    run: (query, parameters) => tx.run(query, changed(parameters)),
+    send: (query, parameters) => tx.send(query, changed(parameters) ?? {}),
+  };
 }
 
 /** Adds an entry whose leaf is not the one the gateway makes. */
