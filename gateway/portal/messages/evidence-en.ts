@@ -159,7 +159,7 @@ export const evidenceEn = {
       'On a computer of your own, get the program “assent” from its public source, not from the operator.',
       'Run the command below. It needs no network. It says what holds, by which check, and names every file that nothing vouches for.',
       'Exit code 0: holds. 4: holds, not anchored yet. 3: contradicts a summary you kept. 1: does not hold.',
-      'Or open evidence.json and person.json, unpacked, in a saved copy of the page /verify with the network off.',
+      'Or open the pack as it is in a saved copy of the page /verify, with the network off.',
       'Compare with an independent witness or the chain, if the trust file names one: add --rpc URL for the chain.',
     ],
   },
@@ -178,7 +178,7 @@ Check it:
 
   ${command}
 
-or open evidence.json and person.json in a saved copy of the page /verify, with the network off.
+or open the pack, as it is, in a saved copy of the page /verify, with the network off.
 
 There is no trust file in this pack, on purpose. The trust file says whose signatures count. Whoever made a false pack
 would put a matching trust file into it. Use one that you got earlier and kept elsewhere.
