@@ -8,7 +8,7 @@ import { GatewayError } from './errors.ts';
 import type { Presence } from './store/processes.ts';
 import type { Reader, Store, Tx } from './store/store.ts';
 import { run as runTable, runMember } from './store/tables.ts';
-import { newId, type System } from './system.ts';
+import { newTimedId, type System } from './system.ts';
 
 /** A use of one person's data, or (person null) of none. */
 export interface GateRequest extends UseRequest {
@@ -119,7 +119,7 @@ type Written = UseRequest & {
 };
 
 export function createEntryWriter({ store, log, keyring, system }: GateParts): EntryWriter {
-  const { clock, random } = system;
+  const { clock } = system;
 
   async function recordFailure(request: GateRequest, decisionId: string, error: unknown): Promise<void> {
     const code = error instanceof GatewayError ? error.code : 'internal';
@@ -238,7 +238,7 @@ export function createEntryWriter({ store, log, keyring, system }: GateParts): E
     return cohortOf(tags);
   }
 
-  async function refuse(request: Written, reason: Reason, id: string = newId(random)): Promise<never> {
+  async function refuse(request: Written, reason: Reason, id: string = newTimedId(system)): Promise<never> {
     const nobody = { ...request, person: null, grant: null };
     const receipt = await store.write((tx) =>
       append(tx, nobody, id, clock.nowMs(), {

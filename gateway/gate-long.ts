@@ -29,7 +29,7 @@ import {
 import { onlyOne } from './store/processes.ts';
 import type { Reader, Tx } from './store/store.ts';
 import { person as personTable, run as runTable, runMember } from './store/tables.ts';
-import { newId } from './system.ts';
+import { newTimedId } from './system.ts';
 
 export interface LongRequest extends UseRequest {
   /** What the run is logged under. */
@@ -81,7 +81,7 @@ export function createLongGate(
   { store, system, presence = onlyOne }: GateParts,
   { append, appendEntry, recordFailure, refuse, cohortOfPeople }: EntryWriter,
 ): LongGate {
-  const { clock, random } = system;
+  const { clock } = system;
   /** Runs this process computes now. */
   const own = new Set<string>();
 
@@ -89,7 +89,7 @@ export function createLongGate(
     request: LongRequest,
     work: LongWork<Started, Result, Value>,
   ): Promise<ReleasedRun<Value>> {
-    const id = newId(random);
+    const id = newTimedId(system);
     await refuseUnlessRole(request, id);
     const process = await presence.number();
     const {

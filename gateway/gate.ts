@@ -16,7 +16,7 @@ import {
 } from './gate-entries.ts';
 import { createLongGate, type LongRequest, type LongWork, type ReleasedRun } from './gate-long.ts';
 import type { Tx } from './store/store.ts';
-import { newId } from './system.ts';
+import { newTimedId } from './system.ts';
 
 export { leavesPerOperation, Refusal } from './gate-entries.ts';
 export type { Done, GateParts, GateRequest, Released, Touched } from './gate-entries.ts';
@@ -59,7 +59,7 @@ export function createGate(parts: GateParts): Gate {
     request: GateRequest | ((tx: Tx) => Promise<GateRequest>),
     work: (permit: Permit, tx: Tx, decisionId: string) => Promise<Done<Value>>,
   ): Promise<Released<Value>> {
-    const decisionId = newId(system.random);
+    const decisionId = newTimedId(system);
     const atMs = system.clock.nowMs();
     let known: GateRequest | undefined;
     let permit: Permit | undefined;
