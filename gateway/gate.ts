@@ -15,7 +15,7 @@ import {
   type Released,
 } from './gate-entries.ts';
 import { createLongGate, type LongRequest, type LongWork, type ReleasedRun } from './gate-long.ts';
-import type { Tx } from './store/store.ts';
+import type { Tx, WriteOptions } from './store/store.ts';
 import { newTimedId } from './system.ts';
 
 export { leavesPerOperation, Refusal } from './gate-entries.ts';
@@ -25,12 +25,14 @@ export type { LongRequest, LongWork, ReleasedRun, RunStart } from './gate-long.t
 export interface Gate {
   /**
    * One short operation in one transaction.
+   * @param options `mayOverlap` for work that only reads
    * @param request or a function that finds out in the transaction who calls; what it throws is not recorded
    * @throws Refusal when the decision is no (recorded); GatewayError otherwise
    */
   run<Value>(
     request: GateRequest | ((tx: Tx) => Promise<GateRequest>),
     work: (permit: Permit, tx: Tx, decisionId: string) => Promise<Done<Value>>,
+    options?: WriteOptions,
   ): Promise<Released<Value>>;
   /**
    * Work over a population that computes outside any transaction. Decides before and again after: people who left
@@ -58,6 +60,7 @@ export function createGate(parts: GateParts): Gate {
   async function run<Value>(
     request: GateRequest | ((tx: Tx) => Promise<GateRequest>),
     work: (permit: Permit, tx: Tx, decisionId: string) => Promise<Done<Value>>,
+    options?: WriteOptions,
   ): Promise<Released<Value>> {
     const decisionId = newTimedId(system);
     const atMs = system.clock.nowMs();
@@ -97,7 +100,7 @@ export function createGate(parts: GateParts): Gate {
         });
         await done.recorded?.(receipt, tx);
         return { done, receipt };
-      });
+      }, options);
       if ('refused' in outcome)
         throw new Refusal(outcome.refused, decisionId, outcome.receipt, known as GateRequest);
       return { value: outcome.done.value, receipt: outcome.receipt, decisionId };

@@ -87,6 +87,15 @@ export interface Log {
   forgetMap(): void;
 }
 
+/** Where the log ends inside a transaction. */
+interface End {
+  /** Of the last entry; -1 before the first. */
+  number: number;
+  atMs: number;
+  /** Newest of the holders that were appended in this scope. */
+  readonly sequences: Map<string, number>;
+}
+
 /** Holder of the key from which all population keys come. */
 export const populationsHolder = 'populations';
 
@@ -151,6 +160,7 @@ export async function openLog(store: Store, keyring: Keyring, loadMap?: LoadMap)
   /** A transaction that was undone, to be run again, may have left leaves in the map that are not in the log. */
   let mapInDoubt = false;
   const counts: EntryCount[] = [];
+  const ends = new WeakMap<object, Promise<End>>();
 
   function count(kind: EntryKind, outcome: NewEntry['outcome']): void {
     const known = counts.find((one) => one.kind === kind && one.outcome === outcome);
@@ -175,6 +185,17 @@ export async function openLog(store: Store, keyring: Keyring, loadMap?: LoadMap)
     for (const { leaf } of rows) target.add(leaf);
   }
 
+  function endOf(tx: Tx): Promise<End> {
+    let end = ends.get(tx.scope);
+    if (end === undefined) {
+      end = tx
+        .run(lastEntry)
+        .then(([last]) => ({ number: -1, atMs: -Infinity, ...last, sequences: new Map() }));
+      ends.set(tx.scope, end);
+    }
+    return end;
+  }
+
   async function populationKey(tx: Tx, name: string): Promise<Uint8Array | undefined> {
     const { tag } = await keyring.openOrCreate(tx, populationsHolder);
     return tag === undefined ? undefined : populationKeyOf(tag, name);
@@ -183,22 +204,22 @@ export async function openLog(store: Store, keyring: Keyring, loadMap?: LoadMap)
   return {
     async append(tx, entry) {
       const holder = holderOf(entry.concern);
-      const [[last], [lastOwn], known] = await Promise.all([
-        tx.run(lastEntry),
+      const [end, [lastOwn], known] = await Promise.all([
+        endOf(tx),
         tx.run(lastOfHolder, { holder }),
         keyring.find(tx, holder),
       ]);
-      if (last !== undefined && entry.atMs < last.atMs - toleratedStepBackMs)
-        throw new GatewayError('log_clock_backwards');
-      // A clock that was set back a little must not make the log run backwards.
-      const atMs = Math.max(entry.atMs, last?.atMs ?? 0);
       const keys = known ?? (await keyring.openOrCreate(tx, holder));
       const classKey = keys[entry.keyClass];
       const tag = entry.concern.kind === 'population' ? await populationKey(tx, entry.concern.key) : keys.tag;
       if (classKey === undefined || tag === undefined) {
         throw new GatewayError('log_unavailable', 'the keys of the one this concerns are destroyed');
       }
-      const sequence = (lastOwn?.sequence ?? -1) + 1;
+      // Nothing is awaited from here on: others may append in the same scope at the same time.
+      if (entry.atMs < end.atMs - toleratedStepBackMs) throw new GatewayError('log_clock_backwards');
+      // A clock that was set back a little must not make the log run backwards.
+      const atMs = Math.max(entry.atMs, end.atMs);
+      const sequence = (end.sequences.get(holder) ?? lastOwn?.sequence ?? -1) + 1;
       const plain = canonicalPayload({ ...entry.payload, at: atMs, operation_id: entry.operationId });
       // As a key object: Node takes 28 µs for an HMAC with raw key bytes, 6 with these (measured).
       const opening = createSecretKey(classKey.opening(sequence));
@@ -211,7 +232,7 @@ export async function openLog(store: Store, keyring: Keyring, loadMap?: LoadMap)
         about: inLeaf(entry.concern, tag, sequence, classKey),
       });
       const hashOfLeaf = leafHashOf(leaf, sha256);
-      const number = (last?.number ?? -1) + 1;
+      const number = end.number + 1;
       const { nonce, sealed } = classKey.seal(plain);
       tx.send(insertEntry, {
         number,
@@ -228,6 +249,9 @@ export async function openLog(store: Store, keyring: Keyring, loadMap?: LoadMap)
         nonce,
         payload: sealed,
       });
+      end.number = number;
+      end.atMs = atMs;
+      end.sequences.set(holder, sequence);
       tx.afterDurable(() => {
         durable = Math.max(durable, number + 1);
         count(entry.kind, entry.outcome);
@@ -296,6 +320,7 @@ export async function openLog(store: Store, keyring: Keyring, loadMap?: LoadMap)
         nonce: null,
         payload: null,
       });
+      ends.delete(tx.scope);
       tx.afterDurable(() => {
         durable = Math.max(durable, number + 1);
         mapInDoubt = false;

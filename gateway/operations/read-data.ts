@@ -51,5 +51,6 @@ export function readData(
       ]);
       return { value: { events, attributes }, counts: { rows: events.length + attributes.length } };
     },
+    { mayOverlap: true },
   );
 }

@@ -115,6 +115,7 @@ export function createRecommender(parts: OperationParts): Recommender {
             about: { model_run: run },
           };
         },
+        { mayOverlap: true },
       );
     },
   };

@@ -78,7 +78,7 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
     for (let attempt = 1; ; attempt++) {
       const connection = await connectedOrRefuse(batch);
       if (connection === undefined) return;
-      const end = await execute(connection, batch, isApart ? executeApart : executeTogether, begun);
+      const end = await execute(connection, batch, isApart, begun);
       if (end.kind === 'committed') return queue.release(batch, end.outcomes);
       if (end.kind === 'entangled') {
         isApart = true;
@@ -94,7 +94,7 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
   async function execute(
     connection: Connection,
     batch: Waiting[],
-    executeOne: typeof executeApart,
+    isApart: boolean,
     begun: () => void,
   ): Promise<BatchEnd> {
     const outcomes: Outcome[] = [];
@@ -102,10 +102,14 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
     try {
       await connection.exec(`BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${takeWriterLock}`);
       begun();
-      for (const { work } of batch) {
-        outcomes.push(await executeOne(connection, work));
+      const scope = {};
+      for (const group of isApart ? batch.map((one) => [one]) : groupsOf(batch)) {
+        const ended = isApart
+          ? await Promise.all(group.map(({ work }) => executeApart(connection, work)))
+          : await executeTogether(connection, group, scope);
         const failure = connection.failure();
         if (failure !== undefined) throw failure;
+        outcomes.push(...ended);
       }
     } catch (cause) {
       await connection.exec('ROLLBACK').catch(() => connection.close());
@@ -118,7 +122,7 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
       const tags = await connection.exec('COMMIT');
       if (tags.at(-1) !== 'COMMIT') {
         const isOurs = connection.counted.refused > refusedBefore && connection.failure() === undefined;
-        if (isOurs && executeOne === executeTogether) return { kind: 'entangled' };
+        if (isOurs && !isApart) return { kind: 'entangled' };
         throw new PostgresError('busy', 'nothing was committed', undefined, true);
       }
       if (warning !== undefined)
@@ -133,25 +137,41 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
     }
   }
 
-  /** No answer is waited for but those the work asks for. Right as long as no work fails after it changed something. */
-  async function executeTogether(connection: Connection, work: Waiting['work']): Promise<Outcome> {
+  /**
+   * All works of the group at once, and no answer is waited for but those they ask for. Right as long as no work fails
+   * after it changed something, and several of them change nothing but what they send.
+   */
+  async function executeTogether(
+    connection: Connection,
+    group: Waiting[],
+    scope: object,
+  ): Promise<Outcome[]> {
     const before = { ...connection.counted };
-    const { tx, afterDurable } = txOn(connection);
-    try {
-      const value = await work(tx);
-      if (connection.counted.refused > before.refused) throw entangled;
-      return { ok: true, value, afterDurable };
-    } catch (cause) {
-      const { changing, refused } = connection.counted;
-      if (connection.failure() === undefined && (changing > before.changing || refused > before.refused))
-        throw entangled;
-      return { ok: false, cause };
-    }
+    let sends = 0;
+    let isEntangled = false;
+    const outcomes = await Promise.all(
+      group.map(async ({ work }): Promise<Outcome> => {
+        const { tx, afterDurable, sent } = txOn(connection, scope);
+        try {
+          return { ok: true, value: await work(tx), afterDurable };
+        } catch (cause) {
+          if (sent.length > 0) isEntangled = true;
+          return { ok: false, cause };
+        } finally {
+          sends += sent.length;
+        }
+      }),
+    );
+    const changing = connection.counted.changing - before.changing;
+    const mayChangeMore = group.length === 1 && outcomes[0]?.ok === true;
+    if (changing !== sends && !mayChangeMore) isEntangled = true;
+    if (isEntangled || connection.counted.refused > before.refused) throw entangled;
+    return outcomes;
   }
 
   /** With a savepoint, so that its failure undoes this work alone. */
   async function executeApart(connection: Connection, work: Waiting['work']): Promise<Outcome> {
-    const { tx, afterDurable, sent } = txOn(connection);
+    const { tx, afterDurable, sent } = txOn(connection, {});
     await connection.exec('SAVEPOINT work');
     try {
       const value = await work(tx);
@@ -165,11 +185,15 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
     }
   }
 
-  function txOn(connection: Connection): { tx: Tx; afterDurable: (() => void)[]; sent: Promise<unknown>[] } {
+  function txOn(
+    connection: Connection,
+    scope: object,
+  ): { tx: Tx; afterDurable: (() => void)[]; sent: Promise<unknown>[] } {
     const afterDurable: (() => void)[] = [];
     const sent: Promise<unknown>[] = [];
     const tx: Tx = {
       db: connection.db,
+      scope,
       run: (query, parameters) => connection.run(query, parameters),
       send(query, parameters) {
         const answer = connection.run(query, parameters);
@@ -213,6 +237,17 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
       await pool.close();
     },
   };
+}
+
+/** Neighbours that may overlap are one group, each other work is its own. */
+function groupsOf(batch: readonly Waiting[]): Waiting[][] {
+  const groups: Waiting[][] = [];
+  for (const one of batch) {
+    const last = groups.at(-1);
+    if (one.mayOverlap && last?.[0]?.mayOverlap === true) last.push(one);
+    else groups.push([one]);
+  }
+  return groups;
 }
 
 function mayRetry(cause: unknown): boolean {

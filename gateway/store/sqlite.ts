@@ -40,8 +40,9 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
   const reader: Reader = { db: readDb, run: async (query, parameters) => readNow(query, parameters) };
 
   const { db, run: execute } = writer;
-  const txWith = (afterDurable: (() => void)[]): Tx => ({
+  const txWith = (scope: object, afterDurable: (() => void)[]): Tx => ({
     db,
+    scope,
     run: async (query, parameters) => execute(query, parameters),
     send: (query, parameters) => void execute(query, parameters),
     afterDurable: (action) => void afterDurable.push(action),
@@ -72,6 +73,7 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
   /** One transaction, a savepoint for each work. Undefined: the whole batch failed, and everybody was told. */
   async function executeBatch(batch: Waiting[]): Promise<Outcome[] | undefined> {
     const outcomes: Outcome[] = [];
+    let scope = {};
     queue.begun(batch);
     try {
       begin.run();
@@ -79,13 +81,14 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
         savepoint.run();
         const afterDurable: (() => void)[] = [];
         try {
-          const value = await work(txWith(afterDurable));
+          const value = await work(txWith(scope, afterDurable));
           releaseSavepoint.run();
           outcomes.push({ ok: true, value, afterDurable });
         } catch (cause) {
           // A full disk or an I/O error makes SQLite roll back everything: then the batch has failed, not one work.
           if (!raw.inTransaction) throw cause;
           raw.exec('ROLLBACK TO work; RELEASE work');
+          scope = {};
           outcomes.push({ ok: false, cause });
         }
       }

@@ -43,10 +43,23 @@ export interface Reader {
  * are best asked together (`Promise.all`, each of them one query): a server then gets them in one go.
  */
 export interface Tx extends Reader {
+  /**
+   * The same for works of one transaction of which none is undone alone: what one of them read or changed still holds
+   * for the next. For a `WeakMap`.
+   */
+  readonly scope: object;
   /** As `run`, for a change whose answer the work does not wait for: when it fails, so does the work. */
   send(query: Query<unknown>, parameters: Record<string, unknown>): void;
   /** Runs once this work is durable, before its caller hears of it; dropped if the work is rolled back. */
   afterDurable(action: () => void): void;
+}
+
+export interface WriteOptions {
+  /**
+   * The work changes nothing but by `send`, and takes what it sends from `scope`, so that a server may run it at the
+   * same time as others of its kind. One that changes something else is undone and run again by itself.
+   */
+  readonly mayOverlap?: boolean;
 }
 
 export interface StoreFigures {
@@ -68,7 +81,7 @@ export interface Store {
    * @throws GatewayError `store_unavailable` when the batch as a whole failed; nothing of it happened, unless the
    *   connection to a server was lost during its commit: then it may have happened, and nobody was told that it did
    */
-  write<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>;
+  write<Result>(work: (tx: Tx) => Promise<Result>, options?: WriteOptions): Promise<Result>;
   /** Reads committed rows on a separate connection; SQLite's may see rows that are not durable yet. */
   read<Result>(work: (reader: Reader) => Promise<Result>): Promise<Result>;
   /**

@@ -1,6 +1,6 @@
 // Works that wait for the writer: accepted in order, run in batches, answered once they are durable. Both stores use it.
 import { GatewayError } from '../errors.ts';
-import type { Store, StoreFigures, Tx } from './store.ts';
+import type { Store, StoreFigures, Tx, WriteOptions } from './store.ts';
 
 export interface QueueOptions {
   /** How many works one transaction holds at most. 16 and 32 measured alike; more only makes the slowest wait longer. */
@@ -11,6 +11,7 @@ export interface QueueOptions {
 
 export interface Waiting {
   readonly work: (tx: Tx) => Promise<unknown>;
+  readonly mayOverlap: boolean;
   readonly sinceMs: number;
   readonly resolve: (value: unknown) => void;
   readonly reject: (cause: unknown) => void;
@@ -64,13 +65,17 @@ export function openQueue(options: QueueOptions, runBatch: (batch: Waiting[]) =>
 
   return {
     inTurn,
-    write<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result> {
+    write<Result>(
+      work: (tx: Tx) => Promise<Result>,
+      { mayOverlap = false }: WriteOptions = {},
+    ): Promise<Result> {
       if (closed) return Promise.reject(new GatewayError('store_unavailable', 'the store is closed'));
       if (queue.length >= queueLimit)
         return Promise.reject(new GatewayError('store_unavailable', 'too many writes wait'));
       return new Promise<Result>((resolve, reject) => {
         queue.push({
           work,
+          mayOverlap,
           sinceMs: performance.now(),
           resolve: resolve as (value: unknown) => void,
           reject,

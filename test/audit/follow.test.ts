@@ -199,7 +199,9 @@ describeOnPostgres('a process that does not lead', () => {
       await ended;
     }
     // The server takes a moment to notice that the line is cut.
-    await vi.waitFor(async () => expect(await first.gate.closeAbandoned('gone')).toBe(1), { timeout: 20_000 });
+    await vi.waitFor(async () => expect(await first.gate.closeAbandoned('gone')).toBe(1), {
+      timeout: 20_000,
+    });
   });
 
   it('leads and signs once the leader is gone', async () => {

@@ -187,25 +187,35 @@ export function storeContract(open: (options?: StoreOptions) => Promise<OpenedSt
       await fc.assert(
         fc.asyncProperty(
           fc.array(
-            fc.constantFrom('good', 'good', 'good', 'throws', 'fails', 'waits', 'refuses', 'missends'),
+            fc.tuple(
+              fc.constantFrom('good', 'good', 'good', 'throws', 'fails', 'waits', 'refuses', 'missends'),
+              fc.boolean(),
+            ),
             { minLength: 1, maxLength: 25 },
           ),
-          async (kinds) => {
+          async (works) => {
             round += 1;
+            const kinds = works.map(([kind]) => kind);
             const results = await Promise.allSettled(
-              kinds.map((kind, index) =>
-                one.store.write(async (tx) => {
-                  const name = `${round}-${index}`;
-                  // Fails having read what is there and changed nothing.
-                  if (kind === 'refuses')
-                    throw new Error(`refused beside ${(await tx.run(byName, { name })).length}`);
-                  tx.send(insertSetting, { name, value: 'sent' });
-                  // Nobody waits for the answer that says no.
-                  if (kind === 'missends') tx.send(insertSetting, { name, value: 'twice' });
-                  if (kind === 'throws') throw new Error('thrown');
-                  if (kind === 'fails') await put(name)(tx);
-                  if (kind === 'waits') await new Promise((resolve) => setImmediate(resolve));
-                }),
+              works.map(([kind, mayOverlap], index) =>
+                one.store.write(
+                  async (tx) => {
+                    const name = `${round}-${index}`;
+                    // Fails having read what is there and changed nothing.
+                    if (kind === 'refuses')
+                      throw new Error(`refused beside ${(await tx.run(byName, { name })).length}`);
+                    tx.send(insertSetting, { name, value: 'sent' });
+                    // Nobody waits for the answer that says no.
+                    if (kind === 'missends') tx.send(insertSetting, { name, value: 'twice' });
+                    if (kind === 'throws') throw new Error('thrown');
+                    if (kind === 'fails') await put(name)(tx);
+                    if (kind === 'waits') await new Promise((resolve) => setImmediate(resolve));
+                    // Says that it may overlap, and does what only one that may not may do.
+                    if (kind === 'waits')
+                      await tx.db.update(setting).set({ value: 'waited' }).where(eq(setting.name, name));
+                  },
+                  { mayOverlap },
+                ),
               ),
             );
             const good = ['good', 'waits'];
