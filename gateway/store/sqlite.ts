@@ -7,6 +7,7 @@ import Sqlite from 'better-sqlite3';
 import { drizzle } from 'drizzle-orm/better-sqlite3';
 import { GatewayError } from '../errors.ts';
 import type { Database, Query, Reader, Store, Tx } from './store.ts';
+import { rewriteFile } from './rewrite.ts';
 import { openWalSync, type WalSync } from './wal-sync.ts';
 import { openCleaning, openQueue, type Outcome, type QueueOptions, type Waiting } from './work-queue.ts';
 
@@ -17,8 +18,6 @@ export interface SqliteOptions extends QueueOptions {
   readonly openSync?: (walPath: string) => WalSync;
 }
 
-const busyTimeoutMs = 5000;
-
 /** Opens (and creates) a database file. Tables are made by `migrate`. */
 export function openSqlite(path: string, options: SqliteOptions): Store & { readonly raw: Sqlite.Database } {
   const raw = new Sqlite(path);
@@ -26,7 +25,7 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
   raw.pragma('synchronous = NORMAL');
   raw.pragma('secure_delete = ON');
   raw.pragma('foreign_keys = ON');
-  raw.pragma(`busy_timeout = ${busyTimeoutMs}`);
+  raw.pragma('busy_timeout = 5000');
   // The write-ahead log must exist before the sync thread opens it.
   raw.exec(
     'CREATE TABLE IF NOT EXISTS opened (at INTEGER); DELETE FROM opened; INSERT INTO opened VALUES (1)',
@@ -55,7 +54,7 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
   const cleaning = openCleaning(queue, () =>
     queue.inTurn(async () => {
       await syncing;
-      cleanFiles();
+      await cleanFiles();
     }),
   );
   /** Set by the first failed sync; what was executed behind it is never synced again. */
@@ -101,32 +100,18 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
     return outcomes;
   }
 
-  /** `secure_delete` zeroes rows, but pages that were balanced keep old bytes in their gaps: only a rewrite is sure. */
-  function cleanFiles(): void {
+  async function cleanFiles(): Promise<void> {
     try {
       if (fatal !== undefined) throw fatal.cause;
-      // Everybody waits meanwhile: rather try again later than wait long for a reader elsewhere.
-      raw.pragma('busy_timeout = 250');
-      raw.exec('VACUUM');
-      const [state] = raw.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[];
-      if (state?.busy !== 0)
-        throw new GatewayError(
-          'store_unavailable',
-          'another connection keeps the old pages from being cleaned',
-        );
+      await rewriteFile(path);
     } catch (cause) {
-      const { code } = cause as { code?: string };
       // The checkpoint syncs: after a failure nobody knows what the kernel dropped, as with a failed fdatasync.
-      if (code?.startsWith('SQLITE_IOERR') === true && fatal === undefined) {
+      if ((cause as { code?: string }).code?.startsWith('SQLITE_IOERR') === true && fatal === undefined) {
         queue.close();
         fatal = { cause };
         options.onFatal(cause);
       }
-      throw cause instanceof GatewayError
-        ? cause
-        : new GatewayError('store_unavailable', undefined, { cause });
-    } finally {
-      raw.pragma(`busy_timeout = ${busyTimeoutMs}`);
+      throw new GatewayError('store_unavailable', 'the files cannot be rewritten now', { cause });
     }
   }
 

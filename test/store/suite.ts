@@ -608,6 +608,25 @@ export function storeContract(open: (options?: StoreOptions) => Promise<OpenedSt
     });
   });
 
+  it('while the files are rewritten, reads are answered and writes wait their turn', async () => {
+    const { store } = await start();
+    const large = 'x'.repeat(100_000);
+    await Promise.all(Array.from({ length: 100 }, (_, index) => store.write(put(`n${index}`, large))));
+    let isClean = false;
+    const cleaning = store.clean().then(() => (isClean = true));
+    const written = store.write(put('meanwhile'));
+    let reads = 0;
+    while (!isClean) {
+      expect((await names(store)).length).toBeGreaterThanOrEqual(100);
+      await new Promise((resolve) => setImmediate(resolve));
+      reads += 1;
+    }
+    await cleaning;
+    expect(reads).toBeGreaterThan(5);
+    expect(await written).toBe('meanwhile');
+    expect(await names(store)).toHaveLength(101);
+  });
+
   describe('closing', () => {
     it('finishes what waits, then refuses', async () => {
       const one = await start();
