@@ -231,16 +231,19 @@ function postgresUrlOf(url: string | undefined, file: string | undefined): (() =
   return file === undefined ? undefined : () => readUrlFile(resolve(expandHome(file)));
 }
 
-/** Everybody at once is not a proxy: a network of all addresses is no answer. */
+/** Everybody at once is not a proxy: networks wider than /8, or /7 of IPv6, are no answer. */
 function proxiesOf(given: string | undefined): string[] | undefined {
   if (given === undefined || given === '0') return [];
   if (given === '1') return ['loopback'];
   const proxies = given.split(',').map((one) => one.trim());
   const isNetwork = (one: string): boolean => {
-    const [address = '', bits] = one.split('/', 2);
-    const most = isIP(address) === 6 ? 128 : 32;
-    if (isIP(address) === 0 || address.includes('%')) return false;
-    return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= most);
+    const [address = '', bits, ...more] = one.split('/');
+    const version = isIP(address);
+    // An IPv4 address in the clothes of IPv6 would make a network of another width.
+    if (version === 0 || more.length > 0 || address.includes('%') || /:.*\./.test(address)) return false;
+    if (/^::ffff:/i.test(address)) return false;
+    const [least, most] = version === 6 ? [7, 128] : [8, 32];
+    return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) >= least && Number(bits) <= most);
   };
   return proxies.every(isNetwork) ? proxies : undefined;
 }

@@ -134,6 +134,12 @@ export function verifyPack(
       put(personName, 'missing', 'evidence about a person comes with their bundle');
   } else if (person.verdict !== 'holds') {
     put(personName, 'does-not-hold', `the check "${person.firstFailing ?? ''}" failed`);
+  } else if (areTwoVersions(evidence?.head, person.head)) {
+    put(
+      personName,
+      'does-not-hold',
+      'its head and that of evidence.json have one size and differ: two versions of one log',
+    );
   } else if (own === undefined) put(personName, 'other-kind', 'this is not a bundle of a person');
   else if (subject !== undefined) {
     const { state, detail, newer } = comparePerson(subject, own);
@@ -170,6 +176,11 @@ export function verifyPack(
     ...(person === undefined ? {} : { person }),
     newerCount,
   };
+}
+
+function areTwoVersions(one: Verification['head'], other: Verification['head']): boolean {
+  if (one === undefined || other === undefined) return false;
+  return one.size === other.size && !equalBytes(one.root, other.root);
 }
 
 /** Empty where the evidence cannot be read: then it is named by itself. */

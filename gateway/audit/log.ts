@@ -77,8 +77,9 @@ export interface Log {
   /** The tree over the durable entries. */
   tree(): Promise<MerkleTree>;
   /**
-   * Adds the map head of all leaves before it, for the publisher alone. When the transaction fails, `forgetMap`.
-   * Call `map` shortly before: what is mapped then need not be mapped inside the transaction.
+   * Adds the map head of all leaves before it, for the publisher alone, in a transaction of its own. When that fails,
+   * `forgetMap`, and try again. Call `map` shortly before: what is mapped then need not be mapped inside the transaction.
+   * @throws GatewayError `store_unavailable` when an earlier transaction with a map head was undone
    */
   appendMapHead(tx: Tx, atMs: number): Promise<Receipt>;
   /** The map of at least the first `size` leaves; of exactly these right after a checkpoint of that size. */
@@ -182,6 +183,8 @@ export async function openLog(store: Store, keyring: Keyring, loadMap?: LoadMap)
     const to = Math.min(size, from + mapPageSize);
     const rows = await reader.run(leavesBetween, { from, to });
     if (rows.length !== to - from) throw new GatewayError('log_fork', `an entry before ${to} is missing`);
+    // Somebody else may have mapped them meanwhile: the publisher inside its transaction, or a reader beside it.
+    if (target.mapped !== from) return;
     for (const { leaf } of rows) target.add(leaf);
   }
 
@@ -293,10 +296,14 @@ export async function openLog(store: Store, keyring: Keyring, loadMap?: LoadMap)
     async appendMapHead(tx, atMs) {
       const [last] = await tx.run(lastEntry);
       const number = (last?.number ?? -1) + 1;
-      if (mapInDoubt) map = new PersonIndex(sha256);
-      mapInDoubt = true;
-      while (map.mapped < number) await mapPage(tx, map, number);
       if (last?.kind === mapHeadKind) throw new GatewayError('conflict', 'there is nothing new to map');
+      // To build it again here would keep everybody waiting.
+      if (mapInDoubt) throw new GatewayError('store_unavailable', 'the map of the log is in doubt');
+      const grown = map;
+      while (grown.mapped < number) await mapPage(tx, grown, number);
+      if (grown !== map || grown.mapped !== number)
+        throw new GatewayError('store_unavailable', 'the map of the log is in doubt');
+      mapInDoubt = true;
       const inLogMs = Math.max(atMs, last?.atMs ?? 0);
       const leaf = encodeMapHead({
         atSeconds: Math.floor(inLogMs / 60_000) * 60,

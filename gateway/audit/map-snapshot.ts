@@ -99,7 +99,7 @@ export function createMapSnapshots(parts: SnapshotParts): MapSnapshots {
   return {
     async load(size) {
       try {
-        if (role === 'owns') await rm(temporaryOf(path), { force: true });
+        if (role === 'owns' && writing === undefined) await rm(temporaryOf(path), { force: true });
         const index = await readMapSnapshot(parts, size, headAt);
         if (index !== undefined) saved = index.mapped;
         return index;

@@ -4,7 +4,7 @@ import { createPrivateKey, createPublicKey, sign as signBytes, type KeyObject } 
 import { desc, eq } from 'drizzle-orm';
 import { GatewayError } from '../errors.ts';
 import { alwaysLeader, type Leadership } from '../store/processes.ts';
-import { fixed, query, type Store } from '../store/store.ts';
+import { fixed, query, type Store, type Tx } from '../store/store.ts';
 import { checkpoint as checkpointTable, entry as entryTable } from '../store/tables.ts';
 import type { Clock } from '../system.ts';
 import { decodeMapHead, isMapHead, mapHeadKind } from './entry.ts';
@@ -72,6 +72,7 @@ const lastKind = query((db) =>
 const newest = query((db) => db.select().from(checkpointTable).orderBy(desc(checkpointTable.size)).limit(1));
 
 const pollMs = 100;
+const mapHeadAttempts = 2;
 
 export interface PublisherParts {
   readonly store: Store;
@@ -184,18 +185,22 @@ export function createPublisher(parts: PublisherParts): Publisher {
 
   /** Makes the last leaf a map head; returns the size of the log with it. */
   async function mapHeadOver(held: number): Promise<number> {
-    await log.map(held);
-    try {
-      return await store.write(async (tx) => {
-        const [last] = await tx.run(lastKind);
-        // A crash between map head and signature leaves one that waits to be signed.
-        if (last?.kind === mapHeadKind) return last.number + 1;
-        return (await log.appendMapHead(tx, clock.nowMs())).number + 1;
-      });
-    } catch (error) {
-      // Leaves of this transaction may be in the map and not in the log.
-      log.forgetMap();
-      throw error;
+    for (let attempt = 1; ; attempt++) {
+      await log.map(held);
+      try {
+        const add = async (tx: Tx): Promise<number> => {
+          const [last] = await tx.run(lastKind);
+          // A crash between map head and signature leaves one that waits to be signed.
+          if (last?.kind === mapHeadKind) return last.number + 1;
+          return (await log.appendMapHead(tx, clock.nowMs())).number + 1;
+        };
+        // Nobody's failure may undo it.
+        return await store.write(add, { alone: true });
+      } catch (error) {
+        // Leaves of this transaction may be in the map and not in the log.
+        log.forgetMap();
+        if (attempt === mapHeadAttempts) throw error;
+      }
     }
   }
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { known, migrationsIn, type Schema } from './migrate.ts';
 import { connect, toldAs, usualPatience, type Connection } from './postgres-connection.ts';
-import { locks } from './postgres-locks.ts';
+import { locks, takeWriterLock } from './postgres-locks.ts';
 
 /**
  * Brings the schema to the newest version; of several processes that try at once, one does it and the others wait.
@@ -25,6 +25,7 @@ export async function migratePostgres(url: string, folder: string): Promise<numb
       await connection.exec(
         `BEGIN;
          CREATE TABLE IF NOT EXISTS schema_version (version BIGINT PRIMARY KEY, name TEXT COLLATE "C" NOT NULL);
+         ${takeWriterLock};
          ${text}
          INSERT INTO schema_version VALUES (${index + 1}, '${name}');
          COMMIT`,

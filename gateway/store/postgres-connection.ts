@@ -100,6 +100,7 @@ export async function connect(
   let isLost = false;
   let failure: PostgresError | undefined;
   const counted = { changing: 0, refused: 0 };
+  let last: Promise<void> = Promise.resolve();
   const note = (error: PostgresError): PostgresError => {
     if (error.kind === 'lost') isLost = true;
     if (error.kind !== 'refused') failure ??= error;
@@ -125,16 +126,27 @@ export async function connect(
       throw failure ?? new PostgresError('lost', 'the connection to the database ended', undefined, false);
     if (!config.text.startsWith('select')) counted.changing += 1;
     let timer: NodeJS.Timeout | undefined;
+    let isAnswered = false;
     const answer = client.query(config as pg.QueryArrayConfig);
+    const before = last;
+    last = answer.then(
+      () => undefined,
+      () => undefined,
+    );
     // A server that is gone without a word answers nothing, not even its own timeout.
     const silence = new Promise<never>((_resolve, reject) => {
       if (limitMs === 0) return;
-      timer = setTimeout(() => {
-        isLost = true;
-        reject(note(new PostgresError('busy', 'the database does not answer', undefined, false)));
-        answer.catch(() => undefined);
-        socket.destroy();
-      }, limitMs);
+      const start = (): void => {
+        if (isAnswered) return;
+        timer = setTimeout(() => {
+          isLost = true;
+          reject(note(new PostgresError('busy', 'the database does not answer', undefined, false)));
+          answer.catch(() => undefined);
+          socket.destroy();
+        }, limitMs);
+      };
+      // Its turn comes when what was asked before is answered.
+      void before.then(start);
     });
     try {
       return await Promise.race([answer, silence]);
@@ -143,6 +155,7 @@ export async function connect(
       const error = failureOf(cause);
       throw error instanceof PostgresError ? note(error) : error;
     } finally {
+      isAnswered = true;
       clearTimeout(timer);
     }
   }

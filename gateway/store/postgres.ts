@@ -16,7 +16,14 @@ import {
 import { takeWriterLock } from './postgres-locks.ts';
 import { openPool } from './postgres-pool.ts';
 import type { Store, Tx } from './store.ts';
-import { openCleaning, openQueue, type Outcome, type QueueOptions, type Waiting } from './work-queue.ts';
+import {
+  openCleaning,
+  openQueue,
+  transactionOver,
+  type Outcome,
+  type QueueOptions,
+  type Waiting,
+} from './work-queue.ts';
 
 export interface PostgresOptions extends QueueOptions {
   /** How many reads run at once at most. */
@@ -29,12 +36,11 @@ export interface PostgresOptions extends QueueOptions {
  * `undone`: certainly nothing was committed. `unknown`: the answer to COMMIT is missing.
  */
 type BatchEnd =
-  | { readonly kind: 'committed'; readonly outcomes: Outcome[] }
+  | { readonly kind: 'ended'; readonly outcomes: Outcome[] }
   | { readonly kind: 'entangled' }
   | { readonly kind: 'undone' | 'unknown'; readonly cause: unknown };
 
 const attempts = 3;
-const entangled = Symbol('entangled');
 
 /**
  * Opens a database whose tables `migratePostgres` made.
@@ -79,7 +85,7 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
       const connection = await connectedOrRefuse(batch);
       if (connection === undefined) return;
       const end = await execute(connection, batch, isApart, begun);
-      if (end.kind === 'committed') return queue.release(batch, end.outcomes);
+      if (end.kind === 'ended') return queue.release(batch, end.outcomes);
       if (end.kind === 'entangled') {
         isApart = true;
         attempt -= 1;
@@ -105,15 +111,20 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
       const scope = {};
       for (const group of isApart ? batch.map((one) => [one]) : groupsOf(batch)) {
         const ended = isApart
-          ? await Promise.all(group.map(({ work }) => executeApart(connection, work)))
+          ? { outcomes: await Promise.all(group.map(({ work }) => executeApart(connection, work))) }
           : await executeTogether(connection, group, scope);
         const failure = connection.failure();
         if (failure !== undefined) throw failure;
-        outcomes.push(...ended);
+        outcomes.push(...ended.outcomes);
+        if (ended.isEntangled !== true) continue;
+        await connection.exec('ROLLBACK');
+        // One that is alone in its transaction has nobody to be parted from.
+        const isAlone = batch.length === 1 && outcomes[0]?.ok === false;
+        return isAlone ? { kind: 'ended', outcomes } : { kind: 'entangled' };
       }
     } catch (cause) {
       await connection.exec('ROLLBACK').catch(() => connection.close());
-      return cause === entangled ? { kind: 'entangled' } : { kind: 'undone', cause };
+      return { kind: 'undone', cause };
     }
     // A standby that was waited for in vain, and given up, is told as a warning on a COMMIT that worked.
     let warning: string | undefined;
@@ -123,11 +134,11 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
       if (tags.at(-1) !== 'COMMIT') {
         const isOurs = connection.counted.refused > refusedBefore && connection.failure() === undefined;
         if (isOurs && !isApart) return { kind: 'entangled' };
-        throw new PostgresError('busy', 'nothing was committed', undefined, true);
+        throw connection.failure() ?? new PostgresError('busy', 'nothing was committed', undefined, true);
       }
       if (warning !== undefined)
         throw new PostgresError('busy', 'the commit is not safe yet', undefined, false);
-      return { kind: 'committed', outcomes };
+      return { kind: 'ended', outcomes };
     } catch (cause) {
       const isUndone = cause instanceof PostgresError && cause.isAnswer;
       if (!isUndone) await connection.close();
@@ -145,19 +156,20 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
     connection: Connection,
     group: Waiting[],
     scope: object,
-  ): Promise<Outcome[]> {
+  ): Promise<{ readonly outcomes: Outcome[]; readonly isEntangled?: boolean }> {
     const before = { ...connection.counted };
     let sends = 0;
     let isEntangled = false;
     const outcomes = await Promise.all(
       group.map(async ({ work }): Promise<Outcome> => {
-        const { tx, afterDurable, sent } = txOn(connection, scope);
+        const { tx, afterDurable, sent, end } = txOn(connection, scope);
         try {
           return { ok: true, value: await work(tx), afterDurable };
         } catch (cause) {
           if (sent.length > 0) isEntangled = true;
           return { ok: false, cause };
         } finally {
+          end();
           sends += sent.length;
         }
       }),
@@ -165,16 +177,16 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
     const changing = connection.counted.changing - before.changing;
     const mayChangeMore = group.length === 1 && outcomes[0]?.ok === true;
     if (changing !== sends && !mayChangeMore) isEntangled = true;
-    if (isEntangled || connection.counted.refused > before.refused) throw entangled;
-    return outcomes;
+    if (connection.counted.refused > before.refused) isEntangled = true;
+    return { outcomes, isEntangled };
   }
 
   /** With a savepoint, so that its failure undoes this work alone. */
   async function executeApart(connection: Connection, work: Waiting['work']): Promise<Outcome> {
-    const { tx, afterDurable, sent } = txOn(connection, {});
+    const { tx, afterDurable, sent, end } = txOn(connection, {});
     await connection.exec('SAVEPOINT work');
     try {
-      const value = await work(tx);
+      const value = await work(tx).finally(end);
       await Promise.all(sent);
       // Fails where the work passed over a statement that had failed: its transaction takes no more then.
       await connection.exec('RELEASE SAVEPOINT work');
@@ -188,21 +200,28 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Store 
   function txOn(
     connection: Connection,
     scope: object,
-  ): { tx: Tx; afterDurable: (() => void)[]; sent: Promise<unknown>[] } {
+  ): { tx: Tx; afterDurable: (() => void)[]; sent: Promise<unknown>[]; end: () => void } {
+    let isOver = false;
+    const open = (): Connection => {
+      if (isOver) throw transactionOver();
+      return connection;
+    };
     const afterDurable: (() => void)[] = [];
     const sent: Promise<unknown>[] = [];
     const tx: Tx = {
-      db: connection.db,
+      get db() {
+        return open().db;
+      },
       scope,
-      run: (query, parameters) => connection.run(query, parameters),
+      run: async (query, parameters) => open().run(query, parameters),
       send(query, parameters) {
-        const answer = connection.run(query, parameters);
+        const answer = open().run(query, parameters);
         answer.catch(() => undefined);
         sent.push(answer);
       },
       afterDurable: (action) => void afterDurable.push(action),
     };
-    return { tx, afterDurable, sent };
+    return { tx, afterDurable, sent, end: () => void (isOver = true) };
   }
 
   async function clean(): Promise<void> {
@@ -244,7 +263,7 @@ function groupsOf(batch: readonly Waiting[]): Waiting[][] {
   const groups: Waiting[][] = [];
   for (const one of batch) {
     const last = groups.at(-1);
-    if (one.mayOverlap && last?.[0]?.mayOverlap === true) last.push(one);
+    if (one.options.mayOverlap === true && last?.[0]?.options.mayOverlap === true) last.push(one);
     else groups.push([one]);
   }
   return groups;

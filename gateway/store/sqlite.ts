@@ -9,7 +9,14 @@ import { GatewayError } from '../errors.ts';
 import type { Database, Query, Reader, Store, Tx } from './store.ts';
 import { rewriteFile } from './rewrite.ts';
 import { openWalSync, type WalSync } from './wal-sync.ts';
-import { openCleaning, openQueue, type Outcome, type QueueOptions, type Waiting } from './work-queue.ts';
+import {
+  openCleaning,
+  openQueue,
+  transactionOver,
+  type Outcome,
+  type QueueOptions,
+  type Waiting,
+} from './work-queue.ts';
 
 export interface SqliteOptions extends QueueOptions {
   /** Called when durability can no longer be promised; must end the process. */
@@ -39,13 +46,24 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
   const reader: Reader = { db: readDb, run: async (query, parameters) => readNow(query, parameters) };
 
   const { db, run: execute } = writer;
-  const txWith = (scope: object, afterDurable: (() => void)[]): Tx => ({
-    db,
-    scope,
-    run: async (query, parameters) => execute(query, parameters),
-    send: (query, parameters) => void execute(query, parameters),
-    afterDurable: (action) => void afterDurable.push(action),
-  });
+  function txWith(scope: object): { tx: Tx; afterDurable: (() => void)[]; end: () => void } {
+    const afterDurable: (() => void)[] = [];
+    let isOver = false;
+    const whileOpen = <Value>(value: Value): Value => {
+      if (isOver) throw transactionOver();
+      return value;
+    };
+    const tx: Tx = {
+      get db() {
+        return whileOpen(db);
+      },
+      scope,
+      run: async (query, parameters) => whileOpen(execute)(query, parameters),
+      send: (query, parameters) => void whileOpen(execute)(query, parameters),
+      afterDurable: (action) => void afterDurable.push(action),
+    };
+    return { tx, afterDurable, end: () => void (isOver = true) };
+  }
 
   // Prepared once: parsing them anew costs more than running them.
   const [begin, commit] = [raw.prepare('BEGIN IMMEDIATE'), raw.prepare('COMMIT')];
@@ -78,9 +96,9 @@ export function openSqlite(path: string, options: SqliteOptions): Store & { read
       begin.run();
       for (const { work } of batch) {
         savepoint.run();
-        const afterDurable: (() => void)[] = [];
+        const { tx, afterDurable, end } = txWith(scope);
         try {
-          const value = await work(txWith(scope, afterDurable));
+          const value = await work(tx).finally(end);
           releaseSavepoint.run();
           outcomes.push({ ok: true, value, afterDurable });
         } catch (cause) {

@@ -39,7 +39,7 @@ export interface Reader {
 }
 
 /**
- * One unit of work inside the writer's transaction. Nothing else may be awaited in it. Reads that do not need each other
+ * One unit of work inside the writer's transaction, until its promise settles. Nothing else may be awaited in it. Reads that do not need each other
  * are best asked together (`Promise.all`, each of them one query): a server then gets them in one go.
  */
 export interface Tx extends Reader {
@@ -60,6 +60,8 @@ export interface WriteOptions {
    * same time as others of its kind. One that changes something else is undone and run again by itself.
    */
   readonly mayOverlap?: boolean;
+  /** The work gets a transaction of its own. */
+  readonly alone?: boolean;
 }
 
 export interface StoreFigures {

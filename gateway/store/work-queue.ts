@@ -11,7 +11,7 @@ export interface QueueOptions {
 
 export interface Waiting {
   readonly work: (tx: Tx) => Promise<unknown>;
-  readonly mayOverlap: boolean;
+  readonly options: WriteOptions;
   readonly sinceMs: number;
   readonly resolve: (value: unknown) => void;
   readonly reject: (cause: unknown) => void;
@@ -56,26 +56,29 @@ export function openQueue(options: QueueOptions, runBatch: (batch: Waiting[]) =>
     return done;
   }
 
+  function nextBatch(): Waiting[] {
+    if (queue[0]?.options.alone === true) return queue.splice(0, 1);
+    const next = queue.findIndex(({ options: { alone } }, place) => alone === true || place === batchSize);
+    return queue.splice(0, next === -1 ? batchSize : next);
+  }
+
   async function runAll(): Promise<void> {
     // Everything that arrives in this turn of the event loop joins the batch.
     await new Promise((resolve) => setImmediate(resolve));
-    while (queue.length > 0) await inTurn(() => runBatch(queue.splice(0, batchSize)));
+    while (queue.length > 0) await inTurn(() => runBatch(nextBatch()));
     running = undefined;
   }
 
   return {
     inTurn,
-    write<Result>(
-      work: (tx: Tx) => Promise<Result>,
-      { mayOverlap = false }: WriteOptions = {},
-    ): Promise<Result> {
+    write<Result>(work: (tx: Tx) => Promise<Result>, how: WriteOptions = {}): Promise<Result> {
       if (closed) return Promise.reject(new GatewayError('store_unavailable', 'the store is closed'));
       if (queue.length >= queueLimit)
         return Promise.reject(new GatewayError('store_unavailable', 'too many writes wait'));
       return new Promise<Result>((resolve, reject) => {
         queue.push({
           work,
-          mayOverlap,
+          options: how,
           sinceMs: performance.now(),
           resolve: resolve as (value: unknown) => void,
           reject,
@@ -141,3 +144,7 @@ export function openCleaning(
     },
   };
 }
+
+/** For a work that goes on after its promise settled: another one's transaction may be open by then. */
+export const transactionOver = (): GatewayError =>
+  new GatewayError('internal', 'the transaction of this work is over');

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
-import { decodeEntry } from '../../gateway/audit/entry.ts';
+import { decodeEntry, decodeMapHead, isMapHead } from '../../gateway/audit/entry.ts';
 import { sha256 } from '../../gateway/audit/log.ts';
+import { PersonIndex } from '../../gateway/audit/person-index.ts';
 import { leafHash } from '../../gateway/audit/tree.ts';
 import { entry as entryTable } from '../../gateway/store/tables.ts';
 import { newFolder } from '../support/core.ts';
@@ -95,5 +96,64 @@ describeOnStores('the log', () => {
     expect(rows.length).toBeGreaterThan(100);
     await ledger.publisher.publish();
     await ledger.publisher.check();
+  });
+
+  it('signs true map heads while neighbours fail after they appended, and proofs read the map', async () => {
+    const { store, log, publisher } = ledger;
+    for (let page = 0; page < 3; page++)
+      await store.write(async (tx) => {
+        for (let index = 0; index < 700; index++) await log.append(tx, entryOf(index));
+      });
+    let isOver = false;
+    const failing = (async () => {
+      while (!isOver) {
+        await Promise.allSettled(
+          Array.from({ length: 4 }, (_, index) =>
+            store.write(async (tx) => {
+              await log.append(tx, entryOf(index));
+              if (index !== 1) throw new Error('undone');
+            }),
+          ),
+        );
+      }
+    })();
+    const reading = (async () => {
+      while (!isOver) {
+        await log.map((await publisher.latest())?.size ?? 0);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })();
+    for (let round = 0; round < 25; round++) await publisher.publish();
+    isOver = true;
+    await Promise.all([failing, reading]);
+    await publisher.publish();
+    const rows = await store.read(async (reader) =>
+      reader.db.select({ leaf: entryTable.leaf }).from(entryTable).orderBy(entryTable.number),
+    );
+    const index = new PersonIndex(sha256);
+    let heads = 0;
+    for (const { leaf } of rows) {
+      if (isMapHead(leaf)) {
+        heads += 1;
+        expect(Buffer.from(decodeMapHead(leaf).root).equals(index.root())).toBe(true);
+      }
+      index.add(leaf);
+    }
+    expect(heads).toBeGreaterThan(20);
+  });
+
+  it('puts no map head behind one that was undone before the map was dropped', async () => {
+    const { store, log, publisher } = ledger;
+    await ledger.add(3);
+    const undone = store.write(async (tx) => {
+      await log.appendMapHead(tx, 0);
+      throw new Error('undone');
+    });
+    await expect(undone).rejects.toThrow('undone');
+    await expect(store.write((tx) => log.appendMapHead(tx, 0))).rejects.toMatchObject({
+      code: 'store_unavailable',
+    });
+    expect((await publisher.publish())?.size).toBe(4);
+    await publisher.check();
   });
 });

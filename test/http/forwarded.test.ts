@@ -91,6 +91,11 @@ describe('the proxies that are trusted', () => {
       '::/129',
       '10.0.0.7,',
       'fe80::1%eth0',
+      '10.0.0.0/8/9',
+      '0.0.0.0/1,128.0.0.0/1',
+      '::/1,8000::/1',
+      '::ffff:0:0/96',
+      '::ffff:10.0.0.7',
     ])
       expect(() => trusted(wrong)).toThrow('ASSENT_TRUST_PROXY must be');
   });

@@ -195,7 +195,18 @@ async function ofManyEntries(): Promise<Record<'many' | 'many-trust', string>> {
     caller: { id: 'shop', kind: 'partner' },
     categories: ['browsing'],
   };
-  const plan: made.Planned[] = Array.from({ length: manyCount }, () => ({ person: 0, says }));
+  // Words that every object in JavaScript knows, and that mean nothing here.
+  const odd = {
+    purpose: 'valueOf',
+    caller: { id: 'shop', kind: 'constructor' },
+    categories: ['toString'],
+    operation: 'constructor',
+    decision: 'hasOwnProperty',
+  };
+  const plan: made.Planned[] = Array.from({ length: manyCount }, (_, index) => ({
+    person: 0,
+    says: index === manyCount - 2 ? odd : says,
+  }));
   const log = made.buildLog([...plan, 'head']);
   const bundle = await log.person(0, manyCount + 1);
   return { many: await made.sealAnything(bundle), 'many-trust': trustText({ ...made.trust, chain: null }) };

@@ -1,5 +1,6 @@
 import { asc, desc, getTableColumns, getTableName, is, like, sql, Table } from 'drizzle-orm';
-import { readdirSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { inspect } from 'node:util';
 import pg from 'pg';
@@ -9,7 +10,7 @@ import { migratePostgres, schemaOfPostgres } from '../../gateway/store/migrate-p
 import { toNumber, type Patience } from '../../gateway/store/postgres-connection.ts';
 import { takeWriterLock } from '../../gateway/store/postgres-locks.ts';
 import { openPostgres, type PostgresOptions } from '../../gateway/store/postgres.ts';
-import type { Store, Tx } from '../../gateway/store/store.ts';
+import { query, type Store, type Tx } from '../../gateway/store/store.ts';
 import * as tables from '../../gateway/store/tables.ts';
 import { openLine, type Line } from '../support/cut-line.ts';
 import { describeOnPostgres } from '../support/on-stores.ts';
@@ -57,6 +58,7 @@ const put = (name: string) => async (tx: Tx) => {
   await tx.db.insert(setting).values({ name, value: 'v' });
   return name;
 };
+const insertSetting = query((db) => db.insert(setting).values({ name: sql.placeholder('name'), value: 'v' }));
 const names = (store: Store): Promise<string[]> =>
   store.read(async (reader) =>
     (await reader.db.select().from(setting).orderBy(asc(setting.name))).map(({ name }) => name),
@@ -348,6 +350,39 @@ describeOnPostgres('a database in trouble', () => {
   });
 });
 
+describeOnPostgres('a deadlock with another session', () => {
+  it.each(['waits for', 'sends'])(
+    'that hits a change which the work %s undoes the batch, which is run again',
+    async (how) => {
+      const url = await newTables();
+      const store = open(url);
+      const other = await beside(
+        url,
+        "BEGIN; SET LOCAL deadlock_timeout = '20s'",
+        "INSERT INTO setting VALUES ('x', 'theirs')",
+      );
+      const begun = new Promise<void>((resolve) => {
+        void store
+          .write(async (tx) => {
+            resolve();
+            if (how === 'sends') tx.send(insertSetting, { name: 'x' });
+            else await tx.run(insertSetting, { name: 'x' });
+          })
+          .then(
+            () => ended.push('done'),
+            (cause: unknown) => ended.push(cause),
+          );
+      });
+      const ended: unknown[] = [];
+      await begun;
+      await other.query('LOCK TABLE schema_version IN ROW EXCLUSIVE MODE');
+      await other.query('ROLLBACK');
+      while (ended.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(ended).toEqual(['done']);
+    },
+  );
+});
+
 describeOnPostgres('cleaning', () => {
   it('says so while another session still sees what was deleted, and works once it is gone', async () => {
     const url = await newTables();
@@ -413,6 +448,28 @@ describeOnPostgres('the schema', () => {
     expect((await schemaOfPostgres(url, folder)).version).toBe(1);
     await onServer(url, 'DROP TABLE erasure');
     expect(await migratePostgres(url, folder)).toBe(migrations - 1);
+  });
+
+  it('changes beside a gateway that writes: neither fails', async () => {
+    const url = await newTables();
+    const store = open(url);
+    const more = mkdtempSync(join(tmpdir(), 'assent-migrations-'));
+    cpSync(folder, more, { recursive: true });
+    writeFileSync(
+      join(more, '9998_more.sql'),
+      'CREATE INDEX setting_value ON setting (value);\nSELECT pg_sleep(0.5);\n',
+    );
+    let isOver = false;
+    let written = 0;
+    const writing = (async () => {
+      while (!isOver) await store.write(put(`n${written++}`));
+    })();
+    while (written < 10) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(await migratePostgres(url, more)).toBe(1);
+    isOver = true;
+    await writing;
+    expect((await schemaOfPostgres(url, more)).version).toBe(migrations + 1);
+    rmSync(more, { recursive: true });
   });
 
   it('has the same migrations as SQLite, by number and name', () => {

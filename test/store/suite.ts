@@ -121,6 +121,43 @@ export function storeContract(open: (options?: StoreOptions) => Promise<OpenedSt
       expect(store.figures().batches).toBe(1);
     });
 
+    it('a work that goes on after it ended is refused, and changes nothing', async () => {
+      const { store } = await start();
+      let later: (() => Promise<unknown>)[] = [];
+      await store.write(async (tx) => {
+        later = [
+          () => put('late')(tx),
+          () => tx.run(insertSetting, { name: 'late', value: 'v' }),
+          async () => tx.send(insertSetting, { name: 'late', value: 'v' }),
+        ];
+      });
+      for (const one of later) await expect(one()).rejects.toMatchObject({ code: 'internal' });
+      await store.write(async () => {
+        for (const one of later) await expect(one()).rejects.toMatchObject({ code: 'internal' });
+      });
+      expect(await names(store)).toEqual([]);
+    });
+
+    it('a work that asks to be alone shares its transaction with none, and keeps its place', async () => {
+      const { store } = await start();
+      const scopes: object[] = [];
+      const seen: number[] = [];
+      await Promise.all(
+        Array.from({ length: 9 }, (_, index) =>
+          store.write(
+            async ({ scope }) => {
+              scopes.push(scope);
+              seen.push(index);
+            },
+            { alone: index === 3 || index === 4 },
+          ),
+        ),
+      );
+      expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+      expect(store.figures().batches).toBe(4);
+      expect(new Set(scopes).size).toBe(4);
+    });
+
     it('what a work throws is what its caller catches', async () => {
       const { store } = await start();
       const refusal = new GatewayError('conflict', 'mine');

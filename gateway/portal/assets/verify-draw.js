@@ -1,6 +1,11 @@
 // Pieces the verification page is drawn of: elements, sentences, times, lists in pages.
 
-export const words = JSON.parse(document.getElementById('words').textContent);
+/** Without inherited names: a file may call a kind "constructor". */
+export const words = JSON.parse(document.getElementById('words').textContent, (_name, value) =>
+  value !== null && typeof value === 'object' && !Array.isArray(value)
+    ? Object.assign(Object.create(null), value)
+    : value,
+);
 export const byId = (id) => document.getElementById(id);
 
 export function element(tag, className = '', text = '') {

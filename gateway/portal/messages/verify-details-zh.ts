@@ -168,6 +168,8 @@ const onChain = {
 
 const ofPacks = {
   'a pack holds evidence': '证据包中应有证据文件。',
+  'its head and that of evidence.json have one size and differ: two versions of one log':
+    '其摘要与 evidence.json 的摘要条目数相同而内容不同：同一日志出现了两个版本。',
   'the check "{check}" failed': '检查“{check}”未通过',
   'this is not evidence': '此文件不是证据',
   'evidence about a person comes with their bundle': '关于个人的证据应附有其完整凭证',
