@@ -154,6 +154,19 @@ describe('a pack', () => {
     expect(found).toMatchObject({ ending: 'not-anchored', pack: { verdict: 'holds' } });
   });
 
+  it('whose files are of two versions of one log does not hold, and offers no head for keeping', async () => {
+    const found = verifyArchive(await packOf(size, fork), trustFile, undefined);
+    expect(found).toMatchObject({ ending: 'does-not-hold', pack: { verdict: 'does-not-hold' } });
+    expect(found.pack?.members.filter(({ isWrong }) => isWrong)).toMatchObject([
+      {
+        name: 'person.json',
+        state: 'does-not-hold',
+        detail: expect.stringContaining('two versions of one log'),
+      },
+    ]);
+    expect(found.keep).toBeUndefined();
+  });
+
   it('whose second file is of another history than the first contradicts, once heads are kept', async () => {
     const twoVersions = await packOf(size, fork);
     const begun = emptyState(made.origin);
