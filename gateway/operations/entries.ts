@@ -43,8 +43,9 @@ export function listEntries(
 ): Promise<Released<{ entries: EntryLine[]; total: number; offset: number; pageSize: number }>> {
   const request = staffRequest({ kind: 'officer', id: officer }, 'list-entries', { filter: { ...filter } });
   return parts.gate.run(request, async (_permit, tx) => {
-    const where = await conditionOf(tx, filter);
-    const total = await countListed(parts, tx, filter, where);
+    const range = await rangeOf(tx, filter);
+    const where = conditionOf(filter, range);
+    const total = await countListed(parts, tx, filter, range);
     const rows = await tx.db
       .select({
         number: entry.number,
@@ -79,20 +80,35 @@ export function listEntries(
   });
 }
 
+/** Numbers from `first` up to but not with `end`; undefined where the times set no bound. */
+interface NumberRange {
+  readonly first: number | undefined;
+  readonly end: number | undefined;
+}
+
+async function rangeOf(tx: Reader, { fromMs, toMs }: EntryFilter): Promise<NumberRange> {
+  return {
+    first: fromMs === undefined ? undefined : await firstSince(tx, fromMs),
+    end: toMs === undefined ? undefined : await firstSince(tx, toMs + 1),
+  };
+}
+
 /**
  * Every filter is a range of an index: times are turned into numbers, and kinds are compared with `=`. A map head comes
  * with each checkpoint and is about nobody, so it is left out where the filter alone does not do that.
  */
-async function conditionOf(tx: Reader, filter: EntryFilter): Promise<SQL | undefined> {
-  const { kind, outcome, recipient, fromMs, toMs } = filter;
+function conditionOf(
+  { kind, outcome, recipient }: EntryFilter,
+  { first, end }: NumberRange,
+): SQL | undefined {
   const mayListMapHeads = kind === undefined && (outcome === undefined || outcome === 'noted');
   return and(
     mayListMapHeads ? ne(entry.kind, mapHeadKind) : undefined,
     kind === undefined ? undefined : eq(entry.kind, entryKinds[kind]),
     outcome === undefined ? undefined : eq(entry.outcome, outcome),
     recipient === undefined ? undefined : eq(entry.recipient, recipient),
-    fromMs === undefined ? undefined : gte(entry.number, await firstSince(tx, fromMs)),
-    toMs === undefined ? undefined : lt(entry.number, await firstSince(tx, toMs + 1)),
+    first === undefined ? undefined : gte(entry.number, first),
+    end === undefined ? undefined : lt(entry.number, end),
   );
 }
 
@@ -101,16 +117,17 @@ async function countListed(
   { log }: Pick<OperationParts, 'log'>,
   tx: Reader,
   filter: EntryFilter,
-  where: SQL | undefined,
+  range: NumberRange,
 ): Promise<number> {
+  const where = conditionOf(filter, range);
   const counted = async (condition: SQL | undefined): Promise<number> =>
     (await tx.db.select({ times: count() }).from(entry).where(condition))[0]?.times ?? 0;
-  const { kind, outcome, recipient, fromMs, toMs } = filter;
-  const isByTime = (fromMs ?? toMs) !== undefined;
+  const { kind, outcome, recipient } = filter;
+  const isByTime = (range.first ?? range.end) !== undefined;
   if (isByTime && (recipient ?? kind ?? outcome) === undefined) {
     // Numbers have no gaps: what lies between two needs no counting, but for the map heads.
-    const first = fromMs === undefined ? 0 : await firstSince(tx, fromMs);
-    const end = await firstSince(tx, toMs === undefined ? Infinity : toMs + 1);
+    const first = range.first ?? 0;
+    const end = range.end ?? (await firstSince(tx, Infinity));
     const between = and(gte(entry.number, first), lt(entry.number, end));
     return Math.max(0, end - first - (await counted(and(eq(entry.kind, mapHeadKind), between))));
   }

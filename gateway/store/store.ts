@@ -39,8 +39,9 @@ export interface Reader {
 }
 
 /**
- * One unit of work inside the writer's transaction, until its promise settles. Nothing else may be awaited in it. Reads that do not need each other
- * are best asked together (`Promise.all`, each of them one query): a server then gets them in one go.
+ * One unit of work inside the writer's transaction, until its promise settles. Nothing else may be awaited in it. Reads
+ * that do not need each other are best asked together (`Promise.all`, each of them one query): a server then gets them
+ * in one go.
  */
 export interface Tx extends Reader {
   /**
